@@ -1,0 +1,52 @@
+import type { CallContext } from '../base/call-context.js';
+import type { ImageId } from '../base/ids.js';
+import type { ImageVerbs } from '../ports/cri/runtime.js';
+
+/** The `config` part of an OCI image config (image-spec config.md), as far as running needs it; defaults filled in. */
+export interface ImageRunConfig {
+  user: string;
+  env: string[];
+  entrypoint: string[];
+  cmd: string[];
+  workingDir: string;
+  stopSignal: string;
+  volumes: string[];
+  labels: Record<string, string>;
+}
+
+export interface ImageInfo {
+  id: ImageId;
+  /** `name:tag` references, normalized (`docker.io/library/nginx:latest`). */
+  repoTags: string[];
+  /** `name@sha256:…` references. */
+  repoDigests: string[];
+  sizeBytes: number;
+  /** Never garbage-collected, not removable by prune. */
+  pinned: boolean;
+  run: ImageRunConfig;
+}
+
+/** A container's root file system on top of an image's layers. */
+export interface Snapshots {
+  /** Mounts a writable root for container `id`; the layers stay in the store while the snapshot exists, even when the image is removed. Idempotent for the same image. */
+  prepare(id: string, image: ImageId): Promise<{ rootfs: string }>;
+  /** A root that is only read (infra containers): shared, mounted only when the image has several layers. */
+  prepareReadOnly(id: string, image: ImageId): Promise<{ rootfs: string }>;
+  /** Unmounts and removes; gone is success. */
+  remove(id: string): Promise<void>;
+  /** Ids of all snapshots on disk or in the records, for orphan sweeps. */
+  list(): Promise<string[]>;
+}
+
+/** The public face of the images room. */
+export interface Images {
+  /** Removes what a crash left half made, and puts the embedded pause image in place. */
+  start(): Promise<void>;
+  verbs: ImageVerbs;
+  /** By id, id prefix, `name:tag`, `name@digest` or short form; undefined where there is none. */
+  lookup(reference: string): ImageInfo | undefined;
+  /** The pinned image that infra containers run: embedded, or the configured one (pulled at first use). */
+  pauseImage(ctx: CallContext): Promise<ImageInfo>;
+  snapshots: Snapshots;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+import type { CallContext } from '../base/call-context.js';
+import type { SandboxId } from '../base/ids.js';
+
+export interface PortMapping {
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  containerPort: number;
+  hostPort: number;
+  /** Empty: every local address. */
+  hostIp: string;
+}
+
+export interface AttachRequest {
+  sandboxId: SandboxId;
+  netnsPath: string;
+  ports: readonly PortMapping[];
+}
+
+/** What a pod got; plain data, kept in the sandbox's record. */
+export interface NetworkAttachment {
+  /** Addresses without prefix, the primary one first. */
+  ips: string[];
+  mac: string;
+  hostInterface: string;
+}
+
+/** The bridge network of pods: public face of the network room. Its durable intents are its own records, keyed by sandbox id. */
+export interface PodNetwork {
+  /** Bridge, forwarding, nft table: brought to the wanted state, whatever was there before. Rules of live attachments are restored. */
+  start(): Promise<void>;
+  /** Fails with `exists`, naming the port and the pod that holds it (or that another program listens), before anything is made. */
+  checkPorts(ports: readonly PortMapping[], ctx: CallContext): Promise<void>;
+  /** Address, veth, routes, host ports. On failure everything is undone. Idempotent per sandbox. */
+  attach(request: AttachRequest, ctx: CallContext): Promise<NetworkAttachment>;
+  /** Takes back all of it; a sandbox that has nothing is success. The namespace itself is the caller's. */
+  detach(sandboxId: SandboxId): Promise<void>;
+  /** Detaches everything that belongs to no live sandbox: records, veths, rules, addresses. */
+  sweep(live: ReadonlySet<string>): Promise<void>;
+  /** Removes bridge, table and every attachment (`nodelet` is leaving the machine). */
+  tearDown(): Promise<void>;
+  /** Whether pods can be attached, for CRI's NetworkReady. */
+  ready(): { ready: boolean; reason: string; message: string };
+}

@@ -1,0 +1,37 @@
+/** Version facts of the machine's cgroup set-up. */
+export interface CgroupInfo {
+  /** `v2` unified only; `v1` has no v2 controllers; `hybrid` has v1 controllers and a v2 mount. */
+  version: 'v1' | 'v2' | 'hybrid';
+  /** Controllers still bound to the v2 hierarchy on a hybrid machine: crun refuses to run while there are any. */
+  strandedControllers: string[];
+  controllers: string[];
+}
+
+/** Limits for a pod-level cgroup; undefined leaves the kernel's default. */
+export interface CgroupLimits {
+  cpuShares?: number;
+  cpuQuotaUs?: number;
+  cpuPeriodUs?: number;
+  memoryBytes?: number;
+  pids?: number;
+}
+
+/**
+ * Control groups by path relative to the hierarchy's root (`/nodelet/pod123`), over all v1 controllers or the
+ * one v2 tree. Containers' own groups are made by the OCI runtime below the pod's.
+ */
+export interface Cgroups {
+  info(): Promise<CgroupInfo>;
+  /** Makes the group (and parents, enabling controllers for children on v2) in every hierarchy. Idempotent. */
+  create(path: string, limits?: CgroupLimits): Promise<void>;
+  /** Removes the group and the groups below it; gone is success; `wrong-state` when processes remain in it. */
+  remove(path: string): Promise<void>;
+  /** Moves a process into an existing group, in every hierarchy. False when the process has gone. */
+  attach(path: string, pid: number): Promise<boolean>;
+  /** Live pids in the group and below it. */
+  pids(path: string): Promise<number[]>;
+  /** Names of groups directly below `path`, over all hierarchies. */
+  children(path: string): Promise<string[]>;
+  /** How many OOM kills the group has had: memory.oom_control (v1) or memory.events (v2); 0 where it is gone. */
+  oomKills(path: string): Promise<number>;
+}

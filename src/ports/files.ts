@@ -1,0 +1,30 @@
+/** What a path is, without following a final symlink. */
+export interface FileStat {
+  kind: 'file' | 'dir' | 'symlink' | 'other';
+  sizeBytes: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Modification time, milliseconds since the epoch. */
+  mtimeMs: number;
+}
+
+/**
+ * Small files and folders of nodelet's own (bundles, resolv.conf, exit files). Bulk data (layers, blobs)
+ * does not pass through here. A missing path is `undefined` or no-op, never an error, except where said.
+ */
+export interface Files {
+  /** Whole content, or undefined where there is no such file. */
+  read(path: string): Promise<Buffer | undefined>;
+  /** Writes a temporary file beside `path` and renames it over: readers see the old or the new content. Makes parent folders. */
+  writeAtomic(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
+  /** mkdir -p; `mode` (default 0o755) for the folders it makes. */
+  makeDir(path: string, mode?: number): Promise<void>;
+  /** rm -rf that refuses to cross into another file system (a mount left inside makes it fail with `wrong-state`). */
+  removeTree(path: string): Promise<void>;
+  /** Names in a folder, sorted; empty where there is no such folder. */
+  list(path: string): Promise<string[]>;
+  stat(path: string): Promise<FileStat | undefined>;
+  /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. */
+  watch(dir: string, changed: (name: string) => void): () => void;
+}

@@ -1,0 +1,28 @@
+import type { Cgroups } from './cgroups.js';
+import type { Clock } from './clock.js';
+import type { Files } from './files.js';
+import type { Firewall } from './firewall.js';
+import type { Links } from './links.js';
+import type { Mounts } from './mounts.js';
+import type { Namespaces } from './namespaces.js';
+import type { Processes } from './processes.js';
+import type { Random } from './random.js';
+import type { RecordStore } from './record-store.js';
+import type { HostPorts } from './host-ports.js';
+import type { Sysctls } from './sysctls.js';
+
+/** All ports of one machine. Only composition takes the whole; a room asks for the ports it uses. */
+export interface Host {
+  clock: Clock;
+  random: Random;
+  files: Files;
+  mounts: Mounts;
+  namespaces: Namespaces;
+  processes: Processes;
+  cgroups: Cgroups;
+  links: Links;
+  firewall: Firewall;
+  sysctls: Sysctls;
+  hostPorts: HostPorts;
+  store: RecordStore;
+}

@@ -1,0 +1,27 @@
+export interface OverlayMount {
+  target: string;
+  /** Lower directories, topmost first (the overlayfs order). */
+  lowers: readonly string[];
+  upper: string;
+  work: string;
+}
+
+export interface MountEntry {
+  target: string;
+  fsType: string;
+  source: string;
+}
+
+/** The mount table of nodelet's own mount namespace. Targets are absolute, without symlinks. */
+export interface Mounts {
+  /** Mounts overlayfs with `volatile` (no sync on unmount: what is in an upper dies with its container). Target must exist. */
+  overlay(mount: OverlayMount): Promise<void>;
+  /** A tmpfs with a size limit in bytes (0: the kernel's default) at an existing target. */
+  tmpfs(target: string, options: { sizeBytes: number; mode: number }): Promise<void>;
+  /** Bind mount (recursive where asked) of `source` over an existing `target` of the same kind. */
+  bind(source: string, target: string, options?: { recursive?: boolean; readOnly?: boolean }): Promise<void>;
+  /** Detaches the topmost mount at `target`, off the event loop; not mounted is success. */
+  unmount(target: string): Promise<void>;
+  /** All mounts at or under `prefix`. */
+  list(prefix: string): Promise<MountEntry[]>;
+}

@@ -1,0 +1,63 @@
+/** A process for good: pid plus its start time, so that a reused pid is never mistaken for it. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Field 22 of /proc/PID/stat, clock ticks since boot. */
+  startTicks: string;
+}
+
+export interface RunOptions {
+  /** argv[0] is an absolute path or a name looked up in PATH. Never a shell. */
+  argv: readonly string[];
+  /** Whole environment; default PATH only. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  stdin?: Uint8Array;
+  /** Kills the process (and its descendants) and fails with `deadline` after this time. */
+  timeoutMs?: number;
+  /** Aborted: kills the process and its descendants, fails with the signal's reason. */
+  signal?: AbortSignal;
+  /** More output than this on either stream kills the process and fails with `exhausted`. Default 1 MiB. */
+  maxOutputBytes?: number;
+  /**
+   * Give the child /dev/null for all of stdin, stdout and stderr. For tools whose own children live on
+   * (`crun run --detach`) and would otherwise hold the pipes open; the exit is then seen on a pipe of its own.
+   */
+  detachedOutput?: boolean;
+}
+
+export interface RunResult {
+  /** Exit code; 128+N when a signal N ended it. */
+  exitCode: number;
+  stdout: Buffer;
+  stderr: Buffer;
+}
+
+export interface MonitorOptions {
+  /** conmon's argv. It daemonizes itself: its parent process exits at once and the monitor goes on alone. */
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Processes. Spawned with posix_spawn off the event loop, since forking a large process blocks it for
+ * milliseconds. Failing to start (no such program, not executable) rejects with `tool-failed`.
+ */
+export interface Processes {
+  run(options: RunOptions): Promise<RunResult>;
+  /**
+   * Starts a conmon-style monitor: it gets a report pipe (fd named in _OCI_SYNCPIPE, set here) and a start
+   * pipe (fd named in _OCI_STARTPIPE, written at once). Resolves with the first report line (JSON text) and with what
+   * came on stderr; a monitor that ends without a report gives `report: ''`.
+   */
+  startMonitor(options: MonitorOptions): Promise<{ report: string; stderr: string }>;
+  /** Identity of a live process; undefined when there is none (a zombie counts as none). */
+  identify(pid: number): ProcessIdentity | undefined;
+  /** Sends a signal by number; false when the process has gone (or is another one by now). */
+  kill(process: ProcessIdentity, signal: number): boolean;
+  /** Resolves true once the process is gone or a zombie, false when `timeoutMs` passed first. Must not depend on a parent reaping it. */
+  waitGone(process: ProcessIdentity, timeoutMs: number): Promise<boolean>;
+  /** Pids whose /proc/PID/cgroup or environment is irrelevant: all live pids with argv, for orphan sweeps at start only. */
+  list(): Promise<{ identity: ProcessIdentity; argv: string[] }[]>;
+}

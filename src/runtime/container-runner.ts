@@ -1,0 +1,71 @@
+import type { CallContext } from '../base/call-context.js';
+import type { ContainerId, SandboxId } from '../base/ids.js';
+import type { ProcessIdentity } from '../ports/processes.js';
+
+/** One container as the OCI runtime knows it. `handler` is a resolved runtime name (never empty). */
+export interface RunnerTarget {
+  id: ContainerId | SandboxId;
+  handler: string;
+  /** Folder that holds config.json. */
+  bundle: string;
+}
+
+export interface MonitoredStart extends RunnerTarget {
+  /** Name shown in the monitor's argv. */
+  name: string;
+  /** Absolute path of the CRI log file; undefined: no log. */
+  logPath: string | undefined;
+  terminal: boolean;
+  stdin: boolean;
+  stdinOnce: boolean;
+  /** cgroup the monitor process is moved to, outside the agent's own. */
+  monitorCgroup: string;
+}
+
+export interface RunningProcesses {
+  process: ProcessIdentity;
+  monitor: ProcessIdentity;
+}
+
+/** How process 1 of a container ended, as kept by its monitor in a file that outlives the agent. */
+export interface ExitRecord {
+  exitCode: number;
+  finishedAtNs: string;
+}
+
+export interface ExecRequest extends RunnerTarget {
+  cmd: readonly string[];
+  timeoutMs: number | undefined;
+  maxOutputBytes: number;
+}
+
+/** The OCI runtime and its monitor: public face of the runtime room. Errors of the tools are `tool-failed` with the tool's own message, or `invalid` / `not-found` where it says that the command is missing. */
+export interface ContainerRunner {
+  /** Makes the machine fit for the runtimes (stranded cgroup controllers), makes the exit folder. */
+  start(): Promise<void>;
+  /** Names of the configured handlers. */
+  handlers(): string[];
+  /** Resolves a request's handler; `not-found` naming `runtime_handler` and those that exist. */
+  resolveHandler(handler: string): string;
+  /** Runs an infra container without a monitor. */
+  runInfra(target: RunnerTarget, ctx: CallContext): Promise<ProcessIdentity>;
+  /** Creates and starts a container under a monitor; on failure nothing of it is left. */
+  startContainer(request: MonitoredStart, ctx: CallContext): Promise<RunningProcesses>;
+  /** `exec` with collected output; `deadline` when it timed out (its process tree is killed), `exhausted` when the output is too large. */
+  execSync(
+    request: ExecRequest,
+    ctx: CallContext,
+  ): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;
+  /** Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success. */
+  remove(target: RunnerTarget): Promise<void>;
+  /** Asks the monitor to reopen its log file; returns once the file exists again. */
+  reopenLog(target: RunnerTarget, ctx: CallContext): Promise<void>;
+  /** The exit of a container, undefined while it has none. */
+  readExit(id: ContainerId): Promise<ExitRecord | undefined>;
+  /** Forgets the exit file. */
+  forgetExit(id: ContainerId): Promise<void>;
+  /** Calls back with the id of each container whose exit file appears; returns stop. Missed ones are found with readExit. */
+  watchExits(exited: (id: ContainerId) => void): () => void;
+  /** Ids that any configured runtime still has state for, under nodelet's own state root. */
+  list(): Promise<{ id: string; handler: string }[]>;
+}

@@ -1,0 +1,55 @@
+/** nodelet's own configuration, as read from /etc/nodelet/config.yaml (every key optional) and command-line flags. */
+export interface NodeConfig {
+  /** Durable data: records, blobs, layers, snapshots. Default /var/lib/nodelet. */
+  rootDir: string;
+  /** Boot-scoped data: sockets, bundles, exit files, pinned namespaces. Default /run/nodelet; must be on a tmpfs in production. */
+  runDir: string;
+  /** Default `${runDir}/nodelet.sock`. */
+  criSocket: string;
+  /** HTTP API in Kubernetes' shapes for the CLI. Default `${runDir}/api.sock`. */
+  apiSocket: string;
+  /** Watched folder of Pod manifests. Default /etc/nodelet/manifests. */
+  manifestDir: string;
+  /** Host folder under which agent-made pods log, as the kubelet does. Default /var/log/pods. */
+  podLogDir: string;
+  /** `host:port` of /metrics; empty string turns it off. Default 127.0.0.1:9477. */
+  metricsAddress: string;
+  /** Name that pods see as their node. Default: the host's name. */
+  nodeName: string;
+  /** Parent of all of nodelet's cgroups when a request names none. Default /nodelet. */
+  cgroupParent: string;
+  /** Reference of the infra image; undefined uses the embedded one. */
+  pauseImage: string | undefined;
+  /** OCI runtimes by handler name; the empty handler of a request means `defaultRuntime`. Default crun, with runc where it is installed. */
+  runtimes: Record<string, RuntimeHandlerConfig>;
+  defaultRuntime: string;
+  conmonPath: string;
+  /** On a hybrid cgroup machine: mount the stranded v2 controllers as v1 so that crun works. Default true. */
+  fixHybridCgroups: boolean;
+  network: NetworkConfigSection;
+  registries: RegistryConfig[];
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+export interface RuntimeHandlerConfig {
+  /** Absolute path of the OCI runtime binary. */
+  path: string;
+}
+
+export interface NetworkConfigSection {
+  /** Default nodelet0. */
+  bridge: string;
+  /** IPv4 subnet of the bridge, the first address is the gateway. Default 10.88.0.0/16. */
+  subnet: string;
+  /** 0: taken from the uplink. */
+  mtu: number;
+  /** nft table (family inet) that nodelet owns. Default nodelet. */
+  table: string;
+}
+
+/** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */
+export interface RegistryConfig {
+  host: string;
+  /** Plain http, or https whose certificate isn't verified. Loopback registries are always tried with plain http. */
+  insecure: boolean;
+}

@@ -1,0 +1,70 @@
+import type { ContainerId, ImageId, SandboxId } from '../base/ids.js';
+import type { ContainerConfig, LinuxContainerUser, PodSandboxConfig } from '../ports/cri/messages.js';
+import type { ProcessIdentity } from '../ports/processes.js';
+
+/**
+ * A sandbox's life. A record exists from before its first effect until after its last undo.
+ *
+ *   creating ──► ready ──► stopping ──► stopped ──► removing ──► (no record)
+ *       │          └── infra died ────────▲             ▲
+ *       └── failed or crashed ───────────────────────────┘
+ *
+ * CRI sees `ready` as SANDBOX_READY, `stopping` and `stopped` as SANDBOX_NOTREADY, and the others not at all.
+ */
+export type SandboxStage = 'creating' | 'ready' | 'stopping' | 'stopped' | 'removing';
+export type NetworkMode = 'bridge' | 'host' | 'none';
+
+export interface SandboxRecord {
+  version: 1;
+  id: SandboxId;
+  stage: SandboxStage;
+  config: PodSandboxConfig;
+  /** As the request had it, and as resolved. */
+  requestedHandler: string;
+  handler: string;
+  createdAtNs: string;
+  networkMode: NetworkMode;
+  netnsPath: string | undefined;
+  ips: string[];
+  cgroupPath: string;
+  bundle: string;
+  infra: ProcessIdentity | undefined;
+}
+
+/**
+ * A container's life.
+ *
+ *   creating ──► created ──► starting ──► running ──► exited ──► removing ──► (no record)
+ *       │           │            └── start failed ──────▲           ▲
+ *       │           └── removed, or sandbox stopped ────┴───────────┤
+ *       └── failed or crashed ──────────────────────────────────────┘
+ *
+ * CRI sees `created` and `starting` as CONTAINER_CREATED; `creating` and `removing` not at all.
+ */
+export type ContainerStage = 'creating' | 'created' | 'starting' | 'running' | 'exited' | 'removing';
+
+export interface ContainerRecord {
+  version: 1;
+  id: ContainerId;
+  sandboxId: SandboxId;
+  stage: ContainerStage;
+  config: ContainerConfig;
+  /** What the caller asked for, normalized; and the image it was at creation. */
+  imageRef: string;
+  imageId: ImageId;
+  createdAtNs: string;
+  startedAtNs: string;
+  finishedAtNs: string;
+  exitCode: number;
+  /** `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`, or empty while it lives. */
+  reason: string;
+  message: string;
+  logPath: string | undefined;
+  bundle: string;
+  cgroupPath: string;
+  /** Number of the signal that asks it to stop. */
+  stopSignal: number;
+  user: LinuxContainerUser | null;
+  process: ProcessIdentity | undefined;
+  monitor: ProcessIdentity | undefined;
+}
