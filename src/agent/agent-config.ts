@@ -1,0 +1,27 @@
+import type { Log } from '../base/call-context.js';
+import type { Clock } from '../ports/clock.js';
+import type { CriRuntime } from '../ports/cri/runtime.js';
+import type { Files } from '../ports/files.js';
+import type { Random } from '../ports/random.js';
+import type { RecordStore } from '../ports/record-store.js';
+
+export interface AgentConfig {
+  manifestDir: string;
+  podLogDir: string;
+  rootDir: string;
+  nodeName: string;
+  cgroupParent: string;
+  /** Address shown as the pods' hostIP; empty where unknown. */
+  hostIp?: string;
+}
+
+/** What the agent works with. */
+export interface AgentParts {
+  cri: CriRuntime;
+  files: Files;
+  store: RecordStore;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  config: AgentConfig;
+}
