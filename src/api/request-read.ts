@@ -1,0 +1,75 @@
+import type { IncomingMessage } from 'node:http';
+import { NodeletError } from '../base/errors.js';
+import { manifestError, parseManifest } from '../spec/manifest-parse.js';
+import type { PodManifest } from '../spec/pod-types.js';
+
+const maxBodyBytes = 4 * 1024 * 1024;
+
+/** Whole body as text; `exhausted` beyond 4 MiB. */
+export async function bodyText(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBodyBytes)
+      throw new NodeletError('exhausted', `the body is larger than ${maxBodyBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The one Pod of a body (JSON or YAML) whose namespace and name must agree with the path's. */
+export async function bodyPod(
+  request: IncomingMessage,
+  path: { namespace: string; name?: string },
+): Promise<PodManifest> {
+  const { pods, problems } = parseManifest(await bodyText(request), 'body');
+  if (problems.length > 0) throw manifestError(problems);
+  const [pod, ...more] = pods;
+  if (pod === undefined || more.length > 0) throw new NodeletError('invalid', 'the body must be one Pod');
+  // A body without a namespace goes where the path says; the parser has filled in the default.
+  const { metadata } = pod;
+  if (metadata.namespace === 'default') metadata.namespace = path.namespace;
+  if (metadata.namespace !== path.namespace)
+    throw new NodeletError('invalid', `is ${metadata.namespace}, but the path says ${path.namespace}`, {
+      field: 'metadata.namespace',
+    });
+  if (path.name !== undefined && metadata.name !== path.name)
+    throw new NodeletError('invalid', `is ${metadata.name}, but the path says ${path.name}`, {
+      field: 'metadata.name',
+    });
+  return pod;
+}
+
+/** Query parameters with types; one that a route does not know is refused by name. */
+export class Query {
+  constructor(
+    private readonly values: Record<string, string | undefined>,
+    known: readonly string[],
+  ) {
+    for (const name of Object.keys(values))
+      if (!known.includes(name))
+        throw new NodeletError('unsupported', 'is not a query parameter that nodelet knows here', {
+          field: name,
+        });
+  }
+
+  text(name: string): string | undefined {
+    const value = this.values[name];
+    return value === '' ? undefined : value;
+  }
+
+  flag(name: string): boolean {
+    const value = this.text(name) ?? 'false';
+    if (['true', '1'].includes(value)) return true;
+    if (['false', '0'].includes(value)) return false;
+    throw new NodeletError('invalid', `must be true or false, but is ${value}`, { field: name });
+  }
+
+  count(name: string): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    if (/^\d{1,9}$/.test(value)) return Number(value);
+    throw new NodeletError('invalid', `must be a whole number from 0, but is ${value}`, { field: name });
+  }
+}

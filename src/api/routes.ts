@@ -1,0 +1,192 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HTTPMethod } from 'find-my-way';
+import type { Agent, PodName } from '../agent/agent.js';
+import { backgroundContext } from '../base/call-context.js';
+import type { Log } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
+import { Query, bodyPod, bodyText } from './request-read.js';
+
+export interface Call {
+  request: IncomingMessage;
+  response: ServerResponse;
+  params: PodName;
+  query: Record<string, string | undefined>;
+  /** Aborted when the client hangs up or the server stops. */
+  signal: AbortSignal;
+  log: Log;
+}
+
+/** What a route answers; undefined when it has written its answer itself. */
+export type Answer = { code?: number; body: unknown } | undefined;
+
+export interface Route {
+  method: HTTPMethod;
+  path: string;
+  handle: (call: Call) => Promise<Answer>;
+}
+
+const pods = '/api/v1/namespaces/:namespace/pods';
+const podList = (items: unknown[]): Answer => ({
+  body: { apiVersion: 'v1', kind: 'PodList', metadata: {}, items },
+});
+const eventList = (items: unknown[]): Answer => ({
+  body: { apiVersion: 'v1', kind: 'EventList', metadata: {}, items },
+});
+
+/** All routes of the API: Kubernetes' paths under /api, nodelet's own under /nodelet. */
+export function routes(agent: Agent, version: string): Route[] {
+  const route = (
+    method: HTTPMethod,
+    path: string,
+    known: string[],
+    handle: (call: Call, query: Query) => Promise<Answer>,
+  ): Route => ({
+    method,
+    path,
+    handle: async (call) => handle(call, new Query(call.query, known)),
+  });
+  return [
+    route('GET', '/healthz', [], async () => ({ body: 'ok' })),
+    route('GET', '/version', [], async () => ({
+      body: { gitVersion: version, platform: `linux/${process.arch}` },
+    })),
+    route('GET', '/api/v1/pods', [], async () => podList(agent.list())),
+    route('GET', pods, [], async ({ params }) => podList(agent.list(params.namespace))),
+    route('POST', pods, [], async ({ request, params }) => ({
+      code: 201,
+      body: await agent.create(await bodyPod(request, { namespace: params.namespace })),
+    })),
+    route('GET', `${pods}/:name`, [], async ({ params }) => ({ body: agent.get(params) })),
+    route('PUT', `${pods}/:name`, [], async ({ request, params }) => ({
+      body: await agent.replace(await bodyPod(request, params)),
+    })),
+    route('DELETE', `${pods}/:name`, ['gracePeriodSeconds'], async ({ request, params }, query) => {
+      const grace = query.count('gracePeriodSeconds') ?? graceOf(await bodyText(request));
+      return { body: await agent.delete(params, grace) };
+    }),
+    route('GET', `${pods}/:name/events`, [], async ({ params }) =>
+      eventList(agent.events(params.namespace, params.name)),
+    ),
+    route('GET', '/api/v1/namespaces/:namespace/events', [], async ({ params }) =>
+      eventList(agent.events(params.namespace)),
+    ),
+    route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
+    route('POST', `${pods}/:name/exec`, ['container', 'stdin', 'tty'], podExec),
+    route('POST', '/nodelet/v1/apply', ['source'], async ({ request }, query) => ({
+      body: await agent.applyText(await bodyText(request), query.text('source') ?? 'manifest'),
+    })),
+    route('GET', '/nodelet/v1/manifest-problems', [], async () => ({ body: agent.manifestProblems() })),
+  ];
+
+  async function podLog({ params, response, signal }: Call, query: Query): Promise<Answer> {
+    const container = query.text('container');
+    const tailLines = query.count('tailLines');
+    const text = agent.log(
+      params,
+      {
+        follow: query.flag('follow'),
+        previous: query.flag('previous'),
+        timestamps: query.flag('timestamps'),
+        ...(tailLines === undefined ? {} : { tailLines }),
+        ...(container === undefined ? {} : { container }),
+      },
+      signal,
+    );
+    // The first step may refuse: only then can a Status still be answered.
+    const first = await nextUnlessQuiet(text, () => response.headersSent || begin());
+    if (!first.done) await write(first.value);
+    for await (const chunk of text) await write(chunk);
+    begin();
+    response.end();
+    return undefined;
+
+    function begin(): void {
+      if (response.headersSent) return;
+      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
+      response.flushHeaders();
+    }
+    async function write(chunk: string): Promise<void> {
+      begin();
+      if (response.write(chunk)) return;
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          response.off('drain', go);
+          response.off('close', go);
+          resolve();
+        };
+        response.on('drain', go);
+        response.on('close', go);
+      });
+    }
+  }
+
+  async function podExec({ params, request, signal, log }: Call, query: Query): Promise<Answer> {
+    for (const name of ['stdin', 'tty']) if (query.flag(name)) throw interactive(name);
+    const body = jsonObject(await bodyText(request));
+    for (const name of ['stdin', 'tty']) if (body[name] === true) throw interactive(name);
+    for (const name of Object.keys(body))
+      if (!['command', 'stdin', 'tty'].includes(name))
+        throw new NodeletError('invalid', 'is not a field of exec', { field: name });
+    const { command } = body;
+    if (!Array.isArray(command) || command.length === 0 || !command.every((word) => typeof word === 'string'))
+      throw new NodeletError('invalid', 'must be a list of at least one string', { field: 'command' });
+    const container = query.text('container');
+    const result = await agent.exec(
+      params,
+      { argv: command as string[], ...(container === undefined ? {} : { container }) },
+      backgroundContext(log, signal),
+    );
+    return {
+      body: {
+        exitCode: result.exitCode,
+        stdout: Buffer.from(result.stdout).toString('base64'),
+        stderr: Buffer.from(result.stderr).toString('base64'),
+      },
+    };
+  }
+}
+
+/** The first chunk; a follower that has none yet gets its headers at once all the same. */
+async function nextUnlessQuiet(
+  text: AsyncGenerator<string>,
+  quiet: () => unknown,
+): Promise<IteratorResult<string, unknown>> {
+  let settled = false;
+  const first = text.next().finally(() => (settled = true));
+  // Two turns of the event loop's check phase are not enough for a file to be opened: refusals don't need one.
+  for (let turn = 0; turn < 2 && !settled; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  if (!settled) quiet();
+  return first;
+}
+
+function interactive(field: string): NodeletError {
+  return new NodeletError('unsupported', 'an interactive exec is not supported yet', {
+    field,
+    remedy: 'run the command without stdin and tty',
+  });
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (thrown) {
+    throw new NodeletError('invalid', 'the body is not JSON', { cause: thrown });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new NodeletError('invalid', 'the body must be a JSON object');
+  return value as Record<string, unknown>;
+}
+
+/** gracePeriodSeconds of a DeleteOptions body, if there is one. */
+function graceOf(body: string): number | undefined {
+  if (body.trim() === '') return undefined;
+  const { gracePeriodSeconds: grace, ...rest } = jsonObject(body);
+  for (const name of Object.keys(rest))
+    if (!['apiVersion', 'kind', 'propagationPolicy'].includes(name))
+      throw new NodeletError('unsupported', 'is a delete option that nodelet does not know', { field: name });
+  if (grace === undefined || grace === null) return undefined;
+  if (typeof grace !== 'number' || !Number.isInteger(grace) || grace < 0)
+    throw new NodeletError('invalid', 'must be a whole number from 0', { field: 'gracePeriodSeconds' });
+  return grace;
+}
