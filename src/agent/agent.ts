@@ -299,7 +299,8 @@ class NodeAgent implements Agent {
     );
   }
 
-  private async put(pod: PodManifest, source: PodSource): Promise<Applied['action']> {
+  private async put(given: PodManifest, source: PodSource): Promise<Applied['action']> {
+    const pod = this.onThisNode(given);
     const { namespace, name } = pod.metadata;
     // One writer for a name: two requests for the same pod must not both create it.
     return this.queue.run(`name ${podKey(namespace, name)}`, async () => {
@@ -343,6 +344,17 @@ class NodeAgent implements Agent {
       this.kick(existing.record.uid);
       return 'configured';
     });
+  }
+
+  /** nodeName is shown on every pod but isn't part of what is kept. */
+  private onThisNode(pod: PodManifest): PodManifest {
+    const { nodeName, ...spec } = pod.spec;
+    const own = this.parts.config.nodeName;
+    if (nodeName !== undefined && nodeName !== '' && nodeName !== own)
+      throw new NodeletError('invalid', `is ${nodeName}, but this node is ${own}`, {
+        field: 'spec.nodeName',
+      });
+    return { ...pod, spec };
   }
 
   private async markDeleted(reconciler: PodReconciler, graceSeconds?: number): Promise<void> {

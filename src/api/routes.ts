@@ -153,6 +153,8 @@ async function nextUnlessQuiet(
 ): Promise<IteratorResult<string, unknown>> {
   let settled = false;
   const first = text.next().finally(() => (settled = true));
+  // The caller awaits it after some turns: until then a refusal must not count as unhandled.
+  first.catch(() => undefined);
   // Two turns of the event loop's check phase are not enough for a file to be opened: refusals don't need one.
   for (let turn = 0; turn < 2 && !settled; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   if (!settled) quiet();

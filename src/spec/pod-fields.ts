@@ -153,6 +153,7 @@ export const podRule: FieldRule = {
         hostPID: flag,
         hostIPC: flag,
         hostname: label,
+        nodeName: text,
         securityContext: {
           type: 'object',
           fields: { runAsUser: id, runAsGroup: id, supplementalGroups: list(id) },
@@ -162,8 +163,7 @@ export const podRule: FieldRule = {
         },
       },
       notYet: words(`activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy
-        enableServiceLinks ephemeralContainers hostAliases hostUsers hostnameOverride imagePullSecrets nodeName
-        nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates resourceClaims resources
+        enableServiceLinks ephemeralContainers hostAliases hostUsers hostnameOverride imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates resourceClaims resources
         runtimeClassName schedulerName schedulingGates serviceAccount serviceAccountName setHostnameAsFQDN
         shareProcessNamespace subdomain tolerations topologySpreadConstraints`),
     },

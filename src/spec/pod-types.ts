@@ -28,6 +28,8 @@ export interface PodSpec {
   hostPID: boolean;
   hostIPC: boolean;
   hostname?: string;
+  /** The agent takes a pod that names no node or its own. */
+  nodeName?: string;
   securityContext?: PodSecurityContext;
 }
 

@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApiServer } from '../../src/api/server.js';
+import type { ApiServer } from '../../src/api/server.js';
+import { silentLog } from '../../src/base/call-context.js';
+import { AgentWorld, manifest } from '../agent/agent-world.js';
+
+describe('api: pods over a Unix socket', () => {
+  let dir: string;
+  let world: AgentWorld;
+  let server: ApiServer;
+  const pods = '/api/v1/namespaces/default/pods';
+
+  const call = (
+    method: string,
+    path: string,
+    body = '',
+  ): Promise<{ code: number | undefined; text: string }> =>
+    new Promise((resolve, reject) => {
+      const sent = request({ socketPath: join(dir, 'api.sock'), method, path }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ code: response.statusCode, text }));
+        response.on('error', reject);
+      });
+      sent.on('error', reject);
+      sent.end(body);
+    });
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'nodelet-api-'));
+    world = new AgentWorld(join(dir, 'logs'));
+    await world.agent.start();
+    server = createApiServer({ agent: world.agent, socketPath: join(dir, 'api.sock'), log: silentLog });
+    await server.start();
+  });
+  afterEach(async () => {
+    await server.stop();
+    await world.agent.stop();
+    await rm(dir, { recursive: true });
+  });
+
+  it('listens for its group only', async () => {
+    expect((await stat(join(dir, 'api.sock'))).mode & 0o777).to.equal(0o660);
+    expect((await call('GET', '/healthz')).text).to.equal('ok');
+  });
+
+  it('applies, shows and deletes', async () => {
+    const applied = await call('POST', '/nodelet/v1/apply?source=web.yaml', manifest('web'));
+    expect(JSON.parse(applied.text)).to.deep.equal([
+      { namespace: 'default', name: 'web', action: 'created' },
+    ]);
+    await world.clock.advance(0);
+    const shown = await call('GET', `${pods}/web`);
+    expect(JSON.parse(shown.text)).to.have.nested.property('status.phase', 'Running');
+    // What was read may be written back.
+    expect((await call('PUT', `${pods}/web`, shown.text)).code).to.equal(200);
+    expect((await call('DELETE', `${pods}/web?gracePeriodSeconds=0`)).code).to.equal(200);
+    await world.clock.advance(0);
+    expect((await call('GET', `${pods}/web`)).code).to.equal(404);
+  });
+
+  it('refuses with a Status that names field and line', async () => {
+    const refused = await call(
+      'POST',
+      '/nodelet/v1/apply?source=web.yaml',
+      manifest('web', '', '    imag: x\n'),
+    );
+    expect(refused.code).to.equal(422);
+    expect(JSON.parse(refused.text)).to.include({ kind: 'Status', reason: 'Invalid' });
+    expect(refused.text).to.contain('web.yaml:8: spec.containers[0].imag');
+    await call('POST', pods, manifest('web'));
+    expect((await call('POST', pods, manifest('web'))).code).to.equal(409);
+    expect((await call('GET', `${pods}?watch=true`)).text).to.contain('watch');
+  });
+
+  it('runs a command and refuses an interactive one', async () => {
+    await call('POST', pods, manifest('web'));
+    await world.clock.advance(0);
+    const done = await call('POST', `${pods}/web/exec`, '{"command":["echo","hi"]}');
+    expect(JSON.parse(done.text)).to.deep.equal({
+      exitCode: 3,
+      stdout: Buffer.from('echo hi').toString('base64'),
+      stderr: '',
+    });
+    const refused = await call('POST', `${pods}/web/exec?tty=true`, '{"command":["sh"]}');
+    expect(refused.text).to.contain('interactive exec is not supported');
+  });
+
+  it('shows logs: partial lines joined, the last lines only, times where asked', async () => {
+    await call('POST', pods, manifest('web'));
+    await world.clock.advance(0);
+    const uid = world.agent.list()[0]?.metadata.uid ?? '';
+    const folder = join(dir, 'logs', `default_web_${uid}`, 'main');
+    await mkdir(folder, { recursive: true });
+    await writeFile(
+      join(folder, '0.log'),
+      'T1 stdout F one\nT2 stdout P tw\nT3 stdout F o\nT4 stderr F three\n',
+    );
+    expect((await call('GET', `${pods}/web/log`)).text).to.equal('one\ntwo\nthree\n');
+    expect((await call('GET', `${pods}/web/log?tailLines=2`)).text).to.equal('two\nthree\n');
+    expect((await call('GET', `${pods}/web/log?timestamps=true&tailLines=1`)).text).to.equal('T4 three\n');
+    expect((await call('GET', `${pods}/web/log?previous=true`)).code).to.equal(404);
+  });
+});
