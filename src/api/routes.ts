@@ -133,7 +133,7 @@ export function routes(agent: Agent, version: string): Route[] {
     const container = query.text('container');
     const result = await agent.exec(
       params,
-      { argv: command as string[], ...(container === undefined ? {} : { container }) },
+      { argv: command, ...(container === undefined ? {} : { container }) },
       backgroundContext(log, signal),
     );
     return {

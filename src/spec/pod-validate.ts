@@ -113,7 +113,7 @@ function check(value: unknown, rule: FieldRule, path: FieldPath, problems: Field
         if (rule.uniqueBy === undefined || !isMap(entry)) return;
         const key = entry[rule.uniqueBy];
         if (key !== undefined && seen.has(key))
-          bad(`is there twice: ${String(key)}`, [...path, index, rule.uniqueBy]);
+          bad(`is there twice: ${JSON.stringify(key)}`, [...path, index, rule.uniqueBy]);
         seen.add(key);
       });
       return;
@@ -212,7 +212,7 @@ export function withDefaults(document: unknown): PodManifest {
   };
   const container = (given: PodContainer): PodContainer => ({
     ...given,
-    imagePullPolicy: (given.imagePullPolicy as PullPolicy | undefined) ?? defaultPullPolicy(given.image),
+    imagePullPolicy: given.imagePullPolicy ?? defaultPullPolicy(given.image),
   });
   return {
     apiVersion: 'v1',

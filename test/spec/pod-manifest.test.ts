@@ -76,7 +76,7 @@ describe('spec: pod manifests', () => {
     [
       'a twice-named container',
       `${web}  - {name: main, image: y}\n`,
-      /^web\.yaml:9: spec\.containers\[1\]\.name: is there twice: main/,
+      /^web\.yaml:9: spec\.containers\[1\]\.name: is there twice: "main"/,
     ],
     [
       'a mount of no volume',
