@@ -1,0 +1,65 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { NodeletError } from '../base/errors.js';
+import type { Files } from '../ports/files.js';
+
+const code = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoException).code;
+const absent = (thrown: unknown): undefined => {
+  if (code(thrown) === 'ENOENT' || code(thrown) === 'ENOTDIR') return undefined;
+  throw thrown;
+};
+let writes = 0;
+
+/** Files through node:fs. */
+export function createFiles(): Files {
+  const makeDir = async (dir: string, mode = 0o755): Promise<void> => {
+    await fs.promises.mkdir(dir, { recursive: true, mode });
+  };
+  return {
+    read: (file) => fs.promises.readFile(file).catch(absent),
+    writeAtomic: async (file, content, mode = 0o644) => {
+      const temporary = `${file}.${process.pid}.${writes++}.tmp`;
+      await makeDir(path.dirname(file));
+      try {
+        await fs.promises.writeFile(temporary, content, { mode });
+        await fs.promises.rename(temporary, file);
+      } catch (thrown) {
+        await fs.promises.rm(temporary, { force: true });
+        throw thrown;
+      }
+    },
+    makeDir,
+    removeTree: async (dir) => {
+      await fs.promises.rm(dir, { recursive: true, force: true }).catch((thrown: unknown) => {
+        if (code(thrown) !== 'EBUSY') throw thrown;
+        throw new NodeletError('wrong-state', `${dir} still holds a mount`, { cause: thrown });
+      });
+    },
+    list: async (dir) => ((await fs.promises.readdir(dir).catch(absent)) ?? []).sort(),
+    stat: async (file) => {
+      const stat = await fs.promises.lstat(file).catch(absent);
+      if (stat === undefined) return undefined;
+      const kind = stat.isFile()
+        ? 'file'
+        : stat.isDirectory()
+          ? 'dir'
+          : stat.isSymbolicLink()
+            ? 'symlink'
+            : 'other';
+      return {
+        kind,
+        sizeBytes: stat.size,
+        mode: stat.mode & 0o7777,
+        uid: stat.uid,
+        gid: stat.gid,
+        mtimeMs: stat.mtimeMs,
+      };
+    },
+    watch: (dir, changed) => {
+      const watcher = fs.watch(dir, (_event, name) => {
+        if (name !== null) changed(name);
+      });
+      return () => watcher.close();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { NodeletError } from '../base/errors.js';
+import type { Mounts } from '../ports/mounts.js';
+import type { Namespaces } from '../ports/namespaces.js';
+import { errnoName, lastErrno, libc } from './libc.js';
+
+const unshare = libc.func('int unshare(int flags)');
+const setns = libc.func('int setns(int fd, int type)');
+const socket = libc.func('int socket(int domain, int type, int protocol)');
+const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)');
+const close = libc.func('int close(int fd)');
+const mount = libc.func(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)',
+);
+
+const newNet = 0x40000000;
+const bindFlag = 4096;
+const inet = 2;
+const datagramCloseOnExec = 0x80002;
+const setInterfaceFlags = 0x8914;
+const interfaceUp = 1;
+/** struct ifreq: 16 bytes of name, then the flags. */
+const ifreqBytes = 40;
+const interfaceNameBytes = 16;
+
+function must(result: number, what: string): number {
+  if (result >= 0) return result;
+  throw new NodeletError('tool-failed', `${what} failed: ${errnoName(lastErrno())}`);
+}
+
+function bringLoopbackUp(): void {
+  const request = Buffer.alloc(ifreqBytes);
+  request.write('lo');
+  request.writeInt16LE(interfaceUp, interfaceNameBytes);
+  const fd = must(socket(inet, datagramCloseOnExec, 0), 'socket');
+  try {
+    must(ioctl(fd, setInterfaceFlags, request), 'bringing lo up');
+  } finally {
+    close(fd);
+  }
+}
+
+/**
+ * Network namespaces by unshare and setns on the main thread. All of one creation happens within one turn of
+ * the event loop, so that no other work of nodelet's ever runs inside the new namespace.
+ */
+export function createNamespaces(mounts: Mounts): Namespaces {
+  const pinned = async (file: string) => (await mounts.list(file)).some((entry) => entry.target === file);
+  return {
+    createNet: async (file) => {
+      await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+      if (await pinned(file)) {
+        throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
+      }
+      fs.writeFileSync(file, '');
+      const home = fs.openSync('/proc/thread-self/ns/net', 'r');
+      try {
+        must(unshare(newNet), 'unshare(CLONE_NEWNET)');
+        try {
+          bringLoopbackUp();
+          must(mount('/proc/thread-self/ns/net', file, null, bindFlag, null), `pinning ${file}`);
+        } finally {
+          must(setns(home, newNet), 'setns back');
+        }
+      } finally {
+        fs.closeSync(home);
+      }
+    },
+    removeNet: async (file) => {
+      await mounts.unmount(file);
+      await fs.promises.rm(file, { force: true });
+    },
+    isPinned: pinned,
+    listPinned: async (dir) =>
+      (await mounts.list(dir))
+        .filter((entry) => path.dirname(entry.target) === dir)
+        .map((entry) => entry.target),
+  };
+}

@@ -1,0 +1,324 @@
+import fs from 'node:fs';
+import net from 'node:net';
+import { promisify } from 'node:util';
+import { NodeletError } from '../base/errors.js';
+import type { ProcessIdentity, Processes, RunOptions, RunResult } from '../ports/processes.js';
+import { errnoName, libc } from './libc.js';
+
+const spawnp = libc.func(
+  'int posix_spawnp(_Out_ int *pid, const char *file, void *actions, void *attr, const char **argv, const char **envp)',
+);
+const actionsInit = libc.func('int posix_spawn_file_actions_init(void *actions)');
+const actionsDestroy = libc.func('int posix_spawn_file_actions_destroy(void *actions)');
+const actionDup = libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)');
+const actionChdir = libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)');
+const attrInit = libc.func('int posix_spawnattr_init(void *attr)');
+const attrDestroy = libc.func('int posix_spawnattr_destroy(void *attr)');
+const attrFlags = libc.func('int posix_spawnattr_setflags(void *attr, short flags)');
+const attrDefaults = libc.func('int posix_spawnattr_setsigdefault(void *attr, void *set)');
+const attrMask = libc.func('int posix_spawnattr_setsigmask(void *attr, void *set)');
+const sigfillset = libc.func('int sigfillset(void *set)');
+const sigemptyset = libc.func('int sigemptyset(void *set)');
+const pipe2 = libc.func('int pipe2(_Out_ int *fds, int flags)');
+const close = libc.func('int close(int fd)');
+const waitpid = libc.func('int waitpid(int pid, _Out_ int *status, int options)');
+
+type Spawnp = (
+  pid: number[],
+  file: string,
+  actions: Buffer,
+  attr: Buffer,
+  argv: (string | null)[],
+  envp: (string | null)[],
+) => Promise<number>;
+const spawnpAsync = promisify(spawnp.async.bind(spawnp)) as Spawnp;
+
+/** Generous upper bounds of glibc's opaque structs. */
+const structBytes = { actions: 128, attr: 512, sigset: 128 };
+const closeOnExec = 0o2000000;
+const setSignalDefaults = 4;
+const setSignalMask = 8;
+const noHang = 1;
+const sigkill = 9;
+const defaultOutputBytes = 1024 * 1024;
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const pollMs = 2;
+
+interface Pipe {
+  readFd: number;
+  writeFd: number;
+}
+
+function openPipe(): Pipe {
+  const fds = [0, 0];
+  if (pipe2(fds, closeOnExec) !== 0)
+    throw new NodeletError('exhausted', 'no file descriptors left for a pipe');
+  return { readFd: fds[0] ?? -1, writeFd: fds[1] ?? -1 };
+}
+
+interface SpawnRequest {
+  argv: readonly string[];
+  env?: Readonly<Record<string, string>> | undefined;
+  cwd?: string | undefined;
+  /** Parent's descriptor for each of the child's: index is the child's number. */
+  fds: readonly number[];
+}
+
+/** The child starts with default signal dispositions and an empty mask, whatever Node has set for itself. */
+async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
+  const actions = Buffer.alloc(structBytes.actions);
+  const attr = Buffer.alloc(structBytes.attr);
+  const signals = Buffer.alloc(structBytes.sigset);
+  actionsInit(actions);
+  attrInit(attr);
+  try {
+    // Two rounds, over numbers nobody uses, so that no descriptor is overwritten before it was copied.
+    const parked = 200;
+    fds.forEach((fd, index) => actionDup(actions, fd, parked + index));
+    fds.forEach((_, index) => actionDup(actions, parked + index, index));
+    fds.forEach((_, index) =>
+      libc.func('int posix_spawn_file_actions_addclose(void *actions, int fd)')(actions, parked + index),
+    );
+    if (cwd !== undefined) actionChdir(actions, cwd);
+    attrFlags(attr, setSignalDefaults | setSignalMask);
+    sigfillset(signals);
+    attrDefaults(attr, signals);
+    sigemptyset(signals);
+    attrMask(attr, signals);
+    const pid = [0];
+    const environment = Object.entries({ PATH: defaultPath, ...env }).map(
+      ([key, value]) => `${key}=${value}`,
+    );
+    const program = argv[0] ?? '';
+    const result = await spawnpAsync(pid, program, actions, attr, [...argv, null], [...environment, null]);
+    if (result !== 0) {
+      throw new NodeletError('tool-failed', `${program} can't be started: ${errnoName(result)}`, {
+        remedy: 'nodelet doctor tells which programs are missing',
+      });
+    }
+    return pid[0] ?? 0;
+  } finally {
+    actionsDestroy(actions);
+    attrDestroy(attr);
+  }
+}
+
+/** Reads a pipe to its end; `tooMuch` is called once when it carries more than `maxBytes`. */
+function collect(fd: number, maxBytes: number, tooMuch: () => void): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const pipe = new net.Socket({ fd, readable: true, writable: false });
+    pipe.on('data', (chunk) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) chunks.push(chunk);
+      else tooMuch();
+    });
+    pipe.on('error', () => pipe.destroy());
+    pipe.on('close', () => resolve(Buffer.concat(chunks)));
+  });
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Reaps a child of ours whose pipes have ended, so its end is at most moments away. 128+N for signal N. */
+async function reap(pid: number): Promise<number> {
+  for (;;) {
+    const status = [0];
+    if (waitpid(pid, status, noHang) !== 0) {
+      const raw = status[0] ?? 0;
+      const signal = raw & 0x7f;
+      return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** Fields of /proc/PID/stat behind the command name, which may hold spaces and parentheses; proc(5). */
+function statFields(pid: number): string[] | undefined {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+function identify(pid: number): ProcessIdentity | undefined {
+  const fields = statFields(pid);
+  const state = fields?.[0];
+  const startTicks = fields?.[19];
+  if (state === undefined || startTicks === undefined || state === 'Z' || state === 'X') return undefined;
+  return { pid, startTicks };
+}
+
+function kill({ pid, startTicks }: ProcessIdentity, signal: number): boolean {
+  if (identify(pid)?.startTicks !== startTicks) return false;
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function killTree(pid: number): void {
+  let children: string[] = [];
+  try {
+    children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  } catch {
+    // Gone already: so are its children, or they are no longer its.
+  }
+  for (const child of children) if (child !== '') killTree(Number(child));
+  try {
+    process.kill(pid, sigkill);
+  } catch {
+    // Gone already.
+  }
+}
+
+async function run(options: RunOptions): Promise<RunResult> {
+  const { argv, env, cwd, stdin, timeoutMs, signal, maxOutputBytes = defaultOutputBytes } = options;
+  if (signal?.aborted === true) throw signal.reason;
+  const nullFd = fs.openSync('/dev/null', 'r+');
+  const input = stdin === undefined ? undefined : openPipe();
+  const [out, err, lifeline] =
+    options.detachedOutput === true
+      ? [undefined, undefined, openPipe()]
+      : [openPipe(), openPipe(), undefined];
+  const childEnds = [input?.readFd, out?.writeFd, err?.writeFd, lifeline?.writeFd, nullFd];
+  const parentEnds = [input?.writeFd, out?.readFd, err?.readFd, lifeline?.readFd];
+  const closeAll = (fds: (number | undefined)[]) => fds.forEach((fd) => fd !== undefined && close(fd));
+  let pid: number;
+  try {
+    const fds = [input?.readFd ?? nullFd, out?.writeFd ?? nullFd, err?.writeFd ?? nullFd];
+    if (lifeline !== undefined) fds.push(lifeline.writeFd);
+    pid = await spawn({ argv, env, cwd, fds });
+  } catch (thrown) {
+    closeAll(parentEnds);
+    throw thrown;
+  } finally {
+    closeAll(childEnds);
+  }
+  let failure: unknown;
+  const end = (reason: unknown) => {
+    failure ??= reason;
+    killTree(pid);
+  };
+  const tooMuch = () =>
+    end(new NodeletError('exhausted', `${argv[0]} printed more than ${maxOutputBytes} bytes`));
+  const aborted = () => end(signal?.reason);
+  signal?.addEventListener('abort', aborted, { once: true });
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(
+          () => end(new NodeletError('deadline', `${argv[0]} took longer than ${timeoutMs} ms`)),
+          timeoutMs,
+        );
+  if (input !== undefined) {
+    const writer = new net.Socket({ fd: input.writeFd, readable: false, writable: true });
+    writer.on('error', () => writer.destroy());
+    writer.end(Buffer.from(stdin ?? []));
+  }
+  const [stdout, stderr] = await Promise.all([
+    out === undefined ? Buffer.alloc(0) : collect(out.readFd, maxOutputBytes, tooMuch),
+    err === undefined ? Buffer.alloc(0) : collect(err.readFd, maxOutputBytes, tooMuch),
+    lifeline === undefined ? undefined : collect(lifeline.readFd, 0, () => undefined),
+  ]);
+  const exitCode = await reap(pid);
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', aborted);
+  if (failure !== undefined) throw failure;
+  return { exitCode, stdout, stderr };
+}
+
+const monitorFds = { report: 3, start: 4 };
+
+/** Processes by posix_spawn, off the event loop: forking a large Node process would block it for milliseconds. */
+export function createProcesses(): Processes {
+  return {
+    run,
+    startMonitor: async ({ argv, env, timeoutMs, signal }) => {
+      if (signal?.aborted === true) throw signal.reason;
+      const nullFd = fs.openSync('/dev/null', 'r+');
+      const [report, start, err] = [openPipe(), openPipe(), openPipe()];
+      let pid: number;
+      try {
+        pid = await spawn({
+          argv,
+          env: { ...env, _OCI_SYNCPIPE: String(monitorFds.report), _OCI_STARTPIPE: String(monitorFds.start) },
+          fds: [nullFd, nullFd, err.writeFd, report.writeFd, start.readFd],
+        });
+      } catch (thrown) {
+        [start.writeFd, report.readFd, err.readFd].forEach((fd) => close(fd));
+        throw thrown;
+      } finally {
+        [nullFd, report.writeFd, start.readFd, err.writeFd].forEach((fd) => close(fd));
+      }
+      fs.writeSync(start.writeFd, 'x');
+      close(start.writeFd);
+      // The monitor holds stderr for its whole life: it is read only as far as the report.
+      const errors = new net.Socket({ fd: err.readFd, readable: true, writable: false });
+      let stderr = '';
+      errors.on('data', (chunk) => (stderr += chunk.toString('utf8')));
+      errors.on('error', () => errors.destroy());
+      const text = await firstLine(report.readFd, timeoutMs, signal).finally(() => errors.destroy());
+      await reap(pid);
+      return { report: text, stderr };
+    },
+    identify,
+    kill,
+    waitGone: async (waited, timeoutMs) => {
+      const deadline = performance.now() + timeoutMs;
+      while (identify(waited.pid)?.startTicks === waited.startTicks) {
+        if (performance.now() >= deadline) return false;
+        await sleep(pollMs);
+      }
+      return true;
+    },
+    list: async () =>
+      fs
+        .readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .flatMap((name) => {
+          const identity = identify(Number(name));
+          if (identity === undefined) return [];
+          try {
+            const argv = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').slice(0, -1);
+            return [{ identity, argv }];
+          } catch {
+            return [];
+          }
+        }),
+  };
+}
+
+function firstLine(fd: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const pipe = new net.Socket({ fd, readable: true, writable: false });
+    const fail = (reason: unknown) => {
+      pipe.destroy();
+      reject(reason instanceof Error ? reason : new NodeletError('canceled', 'the caller has gone away'));
+    };
+    const aborted = () => fail(signal?.reason);
+    const timer = setTimeout(
+      () => fail(new NodeletError('deadline', `the monitor did not report within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    signal?.addEventListener('abort', aborted, { once: true });
+    pipe.on('data', (chunk) => {
+      text += chunk.toString('utf8');
+      if (text.includes('\n')) pipe.destroy();
+    });
+    pipe.on('error', () => pipe.destroy());
+    pipe.on('close', () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+      resolve(text.split('\n')[0] ?? '');
+    });
+  });
+}
