@@ -1,0 +1,93 @@
+import type { Command } from 'commander';
+import { backgroundContext } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
+import { createCriClient } from '../cri/client.js';
+import type { CriClient } from '../cri/client.js';
+import { renderTable } from './pod-table.js';
+
+export interface ImageCommandOptions {
+  /** Path of the CRI socket, read after the flags were parsed. */
+  socketPath: () => string;
+  out: (text: string) => void;
+}
+
+/** Pulling a large image over a slow line takes long; nothing useful takes longer than this. */
+const pullTimeoutMs = 30 * 60_000;
+
+const wallClock = { nowNs: () => BigInt(Date.now()) * 1_000_000n };
+
+interface ImageShape {
+  id?: string;
+  repo_tags?: string[];
+  repo_digests?: string[];
+  /** Bytes, as decimal text. */
+  size?: string;
+}
+
+/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would. */
+export function addImageCommands(program: Command, { socketPath, out }: ImageCommandOptions): void {
+  const withClient = async (use: (client: CriClient) => Promise<void>): Promise<void> => {
+    const client = createCriClient({ socketPath: socketPath(), clock: wallClock, timeoutMs: pullTimeoutMs });
+    try {
+      await use(client);
+    } finally {
+      client.close();
+    }
+  };
+  const image = program.command('image').description('list, pull, inspect and remove images');
+  image
+    .command('ls')
+    .description('list images')
+    .action(() =>
+      withClient(async (client) => {
+        const answer = await client.call('ImageService', 'ListImages', {}, backgroundContext());
+        const { images = [] } = answer as { images?: ImageShape[] };
+        out(renderTable([['IMAGE', 'ID', 'SIZE'], ...images.flatMap(imageRows)]));
+      }),
+    );
+  image
+    .command('pull')
+    .argument('<reference>')
+    .description('fetch an image from its registry')
+    .action((reference: string) =>
+      withClient(async (client) => {
+        const request = { image: { image: reference } };
+        const answer = await client.call('ImageService', 'PullImage', request, backgroundContext());
+        out(`${(answer as { image_ref?: string }).image_ref ?? reference}\n`);
+      }),
+    );
+  image
+    .command('inspect')
+    .argument('<reference>')
+    .description('show an image as JSON')
+    .action((reference: string) =>
+      withClient(async (client) => {
+        const request = { image: { image: reference }, verbose: true };
+        const answer = await client.call('ImageService', 'ImageStatus', request, backgroundContext());
+        const { image: found } = answer as { image?: ImageShape | null };
+        if (!found) throw new NodeletError('not-found', `no image ${reference} on this node`);
+        out(`${JSON.stringify(answer, null, 2)}\n`);
+      }),
+    );
+  image
+    .command('rm')
+    .argument('<references...>')
+    .description('remove images')
+    .action((references: string[]) =>
+      withClient(async (client) => {
+        for (const reference of references) {
+          const request = { image: { image: reference } };
+          await client.call('ImageService', 'RemoveImage', request, backgroundContext());
+          out(`${reference} removed\n`);
+        }
+      }),
+    );
+}
+
+function imageRows({ id = '', repo_tags, repo_digests, size }: ImageShape): string[][] {
+  const names = [...(repo_tags ?? [])];
+  if (names.length === 0) names.push(repo_digests?.[0] ?? '<none>');
+  return names.map((name) => [name, id.replace(/^sha256:/, '').slice(0, 12), megabytes(size ?? '0')]);
+}
+
+const megabytes = (bytes: string): string => `${(Number(bytes) / 1e6).toFixed(1)}MB`;

@@ -1,0 +1,209 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { NodeletError, isKind } from '../base/errors.js';
+import type { ApiClient } from './api-client.js';
+import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
+import { podNamesOf, readManifests } from './manifest-source.js';
+import { describePod } from './pod-description.js';
+import { podTable } from './pod-table.js';
+
+/** Where a command's output goes, and what it talks to. */
+export interface CliSurface {
+  out: (text: string | Uint8Array) => void;
+  err: (text: string | Uint8Array) => void;
+  stdin: NodeJS.ReadableStream;
+  nowMs: () => number;
+  /** Made on first use: the socket's flag must have been parsed by then. */
+  api: () => ApiClient;
+  setExitCode: (code: number) => void;
+}
+
+const podsPath = (namespace: string): string => `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+const podPath = (namespace: string, name: string): string =>
+  `${podsPath(namespace)}/${encodeURIComponent(name)}`;
+const namespaceFlag = ['-n, --namespace <name>', 'namespace of the pod', 'default'] as const;
+
+/** Adds apply, get, describe, logs, exec and delete. */
+export function addPodCommands(program: Command, surface: CliSurface): void {
+  addApply(program, surface);
+  addGet(program, surface);
+  addDescribe(program, surface);
+  addLogs(program, surface);
+  addExec(program, surface);
+  addDelete(program, surface);
+}
+
+function addApply(program: Command, { out, stdin, api }: CliSurface): void {
+  program
+    .command('apply')
+    .description('make the pods of a manifest run')
+    .requiredOption('-f, --filename <path>', 'a file, a folder, or - for standard input')
+    .action(async ({ filename }: { filename: string }) => {
+      for (const { name, text } of await readManifests(filename, stdin)) {
+        const { items } = await api().json<{ items: { name: string; namespace: string; action: string }[] }>({
+          method: 'POST',
+          path: '/nodelet/v1/apply',
+          query: { source: name },
+          body: text,
+        });
+        for (const item of items) out(`pod/${item.name} ${item.action}\n`);
+      }
+    });
+}
+
+function addGet(program: Command, { out, nowMs, api }: CliSurface): void {
+  interface Flags {
+    namespace: string;
+    allNamespaces?: boolean;
+    output?: string;
+  }
+  program
+    .command('get')
+    .description('show pods')
+    .argument('<kind>', 'pods, or pod')
+    .argument('[name]', 'only this pod')
+    .option(...namespaceFlag)
+    .option('-A, --all-namespaces', 'pods of every namespace')
+    .option('-o, --output <format>', 'wide, json or yaml')
+    .action(async (kind: string, name: string | undefined, flags: Flags) => {
+      requirePodKind(kind);
+      const { namespace, allNamespaces = false, output = '' } = flags;
+      if (!['', 'wide', 'json', 'yaml'].includes(output)) {
+        throw new NodeletError('invalid', `${output} is no format; use wide, json or yaml`, { field: '-o' });
+      }
+      if (name !== undefined && allNamespaces) {
+        throw new NodeletError('invalid', 'a pod is fetched by name from one namespace', { field: '-A' });
+      }
+      const path = name === undefined ? podsPath(namespace) : podPath(namespace, name);
+      const answer = await api().json<ListShape<PodShape> | PodShape>({
+        method: 'GET',
+        path: allNamespaces ? '/api/v1/pods' : path,
+      });
+      if (output === 'json') return out(`${JSON.stringify(answer, null, 2)}\n`);
+      if (output === 'yaml') return out(stringify(answer));
+      const pods = 'items' in answer ? answer.items : [answer];
+      if (pods.length === 0) return out('No pods found.\n');
+      out(podTable(pods, { wide: output === 'wide', withNamespace: allNamespaces, nowMs: nowMs() }));
+    });
+}
+
+function addDescribe(program: Command, { out, nowMs, api }: CliSurface): void {
+  program
+    .command('describe')
+    .description('show everything about a pod')
+    .argument('<kind>', 'pod')
+    .argument('<name>')
+    .option(...namespaceFlag)
+    .action(async (kind: string, name: string, { namespace }: { namespace: string }) => {
+      requirePodKind(kind);
+      const pod = await api().json<PodShape>({ method: 'GET', path: podPath(namespace, name) });
+      const events = await api().json<ListShape<EventShape>>({
+        method: 'GET',
+        path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`,
+      });
+      out(describePod(pod, events.items, nowMs()));
+    });
+}
+
+function addLogs(program: Command, { out, api }: CliSurface): void {
+  interface Flags {
+    namespace: string;
+    container?: string;
+    follow?: boolean;
+    tail?: string;
+  }
+  program
+    .command('logs')
+    .description("print a container's log")
+    .argument('<pod>')
+    .option(...namespaceFlag)
+    .option('-c, --container <name>', 'needed where the pod has several')
+    .option('-f, --follow', 'go on as lines come')
+    .option('--tail <lines>', 'only the last lines')
+    .action(async (pod: string, { namespace, container, follow, tail }: Flags) => {
+      if (tail !== undefined && !/^\d+$/.test(tail)) {
+        throw new NodeletError('invalid', 'must be a whole number of lines', { field: '--tail' });
+      }
+      const query = { container, follow: follow === true ? 'true' : undefined, tailLines: tail };
+      await api().stream({ method: 'GET', path: `${podPath(namespace, pod)}/log`, query }, out);
+    });
+}
+
+function addExec(program: Command, { out, err, api, setExitCode }: CliSurface): void {
+  interface Flags {
+    namespace: string;
+    container?: string;
+    stdin?: boolean;
+    tty?: boolean;
+  }
+  program
+    .command('exec')
+    .description('run a command in a container: nodelet exec POD -- CMD [ARG...]')
+    .argument('<pod>')
+    .argument('<command...>')
+    .option(...namespaceFlag)
+    .option('-c, --container <name>', 'needed where the pod has several')
+    .option('-i, --stdin', 'not supported yet')
+    .option('-t, --tty', 'not supported yet')
+    .action(async (pod: string, command: string[], { namespace, container, stdin, tty }: Flags) => {
+      if (stdin === true || tty === true) {
+        throw new NodeletError(
+          'unsupported',
+          'interactive exec needs the streaming server, which is yet to come',
+          {
+            field: '-it',
+            remedy: 'run the command without -i and -t',
+          },
+        );
+      }
+      const result = await api().json<{ exitCode: number; stdout: string; stderr: string }>({
+        method: 'POST',
+        path: `${podPath(namespace, pod)}/exec`,
+        query: { container },
+        body: { command },
+      });
+      out(Buffer.from(result.stdout, 'base64'));
+      err(Buffer.from(result.stderr, 'base64'));
+      setExitCode(result.exitCode);
+    });
+}
+
+function addDelete(program: Command, { out, stdin, api }: CliSurface): void {
+  interface Flags {
+    namespace: string;
+    filename?: string;
+  }
+  program
+    .command('delete')
+    .description('stop and remove pods, by name or by manifest')
+    .argument('[kind]', 'pod')
+    .argument('[names...]')
+    .option(...namespaceFlag)
+    .option('-f, --filename <path>', 'the pods of a file, a folder, or - for standard input')
+    .action(async (kind: string | undefined, names: string[], { namespace, filename }: Flags) => {
+      if (kind !== undefined) requirePodKind(kind);
+      if ((filename === undefined) === (names.length === 0)) {
+        throw new NodeletError('invalid', 'name the pods either as `delete pod NAME` or with -f FILE');
+      }
+      const sources = filename === undefined ? [] : await readManifests(filename, stdin);
+      const pods = [
+        ...names.map((name) => ({ namespace, name })),
+        ...sources.flatMap((source) => podNamesOf(source, namespace)),
+      ];
+      for (const pod of pods) {
+        try {
+          await api().json({ method: 'DELETE', path: podPath(pod.namespace, pod.name) });
+          out(`pod/${pod.name} deleted\n`);
+        } catch (thrown) {
+          // A manifest says which pods shall be gone: one that is gone already is no failure.
+          if (filename === undefined || !isKind(thrown, 'not-found')) throw thrown;
+          out(`pod/${pod.name} not found\n`);
+        }
+      }
+    });
+}
+
+function requirePodKind(kind: string): void {
+  if (['pod', 'pods', 'po'].includes(kind)) return;
+  throw new NodeletError('unsupported', `${kind} is no kind that nodelet keeps`, { remedy: 'use pods' });
+}

@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, readFile, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { release } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { BinaryFact, MachineFacts } from '../ports/machine-facts.js';
+
+export interface MachineFactsOptions {
+  conmonPath: string;
+  /** Paths of the configured OCI runtimes; the first is the default one. */
+  runtimePaths: readonly string[];
+  runDir: string;
+  /** `host:port`, or empty when metrics are off. */
+  metricsAddress: string;
+  fixHybridCgroups: boolean;
+}
+
+const run = promisify(execFile);
+const tmpfsMagic = 0x01021994;
+const capSysAdminBit = 21n;
+const capSysResourceBit = 24n;
+
+/** Looks at this machine; changes nothing. What can't be read counts as absent. */
+export async function gatherMachineFacts(options: MachineFactsOptions): Promise<MachineFacts> {
+  const [fileSystems, status, forward] = await Promise.all([
+    textOf('/proc/filesystems'),
+    textOf('/proc/self/status'),
+    textOf('/proc/sys/net/ipv4/ip_forward'),
+  ]);
+  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  const [defaultRuntime, ...otherRuntimes] = options.runtimePaths;
+  const wanted: [name: string, packageName: string, required: boolean, paths: string[]][] = [
+    [
+      'OCI runtime',
+      packageOf(defaultRuntime ?? ''),
+      true,
+      defaultRuntime === undefined ? [] : [defaultRuntime],
+    ],
+    ...otherRuntimes.map((path): [string, string, boolean, string[]] => [
+      'other OCI runtime',
+      packageOf(path),
+      false,
+      [path],
+    ]),
+    ['conmon', 'conmon', true, [options.conmonPath]],
+    ['nft', 'nftables', true, inPath('nft')],
+    ['ip', 'iproute2', false, inPath('ip')],
+    ['catatonit', 'catatonit', true, inPath('catatonit')],
+  ];
+  return {
+    kernelRelease: release(),
+    nodeVersion: process.version,
+    uid: process.geteuid?.() ?? -1,
+    overlay: /\toverlay$/m.test(fileSystems),
+    cgroup: await cgroupFacts(),
+    fixHybridCgroups: options.fixHybridCgroups,
+    binaries: await Promise.all(
+      wanted.map(([name, packageName, required, paths]) => binaryFact(name, packageName, required, paths)),
+    ),
+    capSysAdmin: ((capabilities >> capSysAdminBit) & 1n) === 1n,
+    capSysResource: ((capabilities >> capSysResourceBit) & 1n) === 1n,
+    ipForward: forward.trim() === '1',
+    runDir: { path: options.runDir, fileSystem: await fileSystemOf(options.runDir) },
+    ports: options.metricsAddress === '' ? [] : [await portFact(options.metricsAddress, 'metrics')],
+  };
+}
+
+async function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+const packageOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+function inPath(name: string): string[] {
+  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/sbin', '/usr/bin', '/sbin', '/bin');
+  return folders.filter((folder) => folder !== '').map((folder) => join(folder, name));
+}
+
+async function binaryFact(
+  name: string,
+  packageName: string,
+  required: boolean,
+  paths: string[],
+): Promise<BinaryFact> {
+  for (const path of paths) {
+    const executable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (!executable) continue;
+    const flag = packageName === 'iproute2' ? '-V' : '--version';
+    const version = await run(path, [flag], { timeout: 5000 }).then(
+      ({ stdout, stderr }) => (stdout.trim() === '' ? stderr : stdout).trim().split('\n')[0],
+      () => undefined,
+    );
+    return { name, packageName, required, path, version };
+  }
+  return { name, packageName, required, path: undefined, version: undefined };
+}
+
+async function cgroupFacts(): Promise<MachineFacts['cgroup']> {
+  const mounts = await textOf('/proc/self/mountinfo');
+  const v2 = / (\/sys\/fs\/cgroup\S*) .* - cgroup2 /m.exec(mounts)?.[1];
+  if (!/ - cgroup /m.test(mounts)) return { version: 'v2', strandedControllers: [] };
+  if (v2 === undefined) return { version: 'v1', strandedControllers: [] };
+  const stranded = (await textOf(join(v2, 'cgroup.controllers'))).trim();
+  return { version: 'hybrid', strandedControllers: stranded === '' ? [] : stranded.split(' ') };
+}
+
+/** The file system that holds `path`, or that would: its nearest existing parent's. */
+async function fileSystemOf(path: string): Promise<'tmpfs' | 'other'> {
+  try {
+    return (await statfs(path)).type === tmpfsMagic ? 'tmpfs' : 'other';
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? 'other' : fileSystemOf(parent);
+  }
+}
+
+async function portFact(address: string, use: string): Promise<MachineFacts['ports'][number]> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  const server = createServer();
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen({ host, port: Number(address.slice(colon + 1)) }, () => resolve(true));
+  });
+  if (free) await new Promise((closed) => server.close(closed));
+  return { address, use, free };
+}

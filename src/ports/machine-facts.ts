@@ -1,0 +1,33 @@
+/** What `nodelet doctor` looks at: facts only, judged elsewhere. */
+export interface MachineFacts {
+  /** `uname -r`. */
+  kernelRelease: string;
+  nodeVersion: string;
+  /** Effective user id of this process. */
+  uid: number;
+  /** Whether the kernel lists overlay in /proc/filesystems. */
+  overlay: boolean;
+  cgroup: { version: 'v1' | 'v2' | 'hybrid'; strandedControllers: string[] };
+  /** Whether nodelet's configuration lets it mount stranded controllers by itself. */
+  fixHybridCgroups: boolean;
+  binaries: BinaryFact[];
+  capSysAdmin: boolean;
+  capSysResource: boolean;
+  /** net.ipv4.ip_forward. */
+  ipForward: boolean;
+  runDir: { path: string; fileSystem: 'tmpfs' | 'other' };
+  /** Listening addresses that nodelet wants for itself. */
+  ports: { address: string; use: string; free: boolean }[];
+}
+
+export interface BinaryFact {
+  name: string;
+  /** Debian package that brings it. */
+  packageName: string;
+  /** Without a required one no pod runs. */
+  required: boolean;
+  /** Undefined where it isn't installed. */
+  path: string | undefined;
+  /** First line of its `--version`, undefined where it could not be asked. */
+  version: string | undefined;
+}

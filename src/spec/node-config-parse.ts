@@ -1,0 +1,259 @@
+import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
+import type { Node, YAMLMap } from 'yaml';
+import { NodeletError } from '../base/errors.js';
+import type {
+  NetworkConfigSection,
+  NodeConfig,
+  RegistryConfig,
+  RuntimeHandlerConfig,
+} from './node-config.js';
+
+/** Keys that command-line flags can set; a flag wins over the file. */
+export type NodeConfigOverrides = Partial<
+  Pick<
+    NodeConfig,
+    | 'rootDir'
+    | 'runDir'
+    | 'criSocket'
+    | 'apiSocket'
+    | 'manifestDir'
+    | 'podLogDir'
+    | 'metricsAddress'
+    | 'nodeName'
+    | 'cgroupParent'
+    | 'logLevel'
+  >
+>;
+
+export interface NodeConfigParseOptions {
+  /** What messages call the file. */
+  fileName: string;
+  /** Default of nodeName. */
+  hostName: string;
+  /** Whether /usr/sbin/runc or /usr/bin/runc is there: its path, as the handler `runc`. */
+  runcPath?: string;
+  overrides?: NodeConfigOverrides;
+}
+
+/**
+ * The whole configuration from the text of config.yaml (empty text: all defaults) and flags. Defaults that
+ * follow other values (sockets in runDir) follow their final value. Throws `invalid` with file, line and key
+ * for an unknown key, a wrong type or a value that can't be.
+ */
+export function parseNodeConfig(text: string, options: NodeConfigParseOptions): NodeConfig {
+  const reader = new ConfigReader(text, options.fileName);
+  const given = readSections(reader);
+  const flags = options.overrides ?? {};
+  for (const [key, value] of Object.entries(flags)) {
+    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const problem = rules[key]?.(value);
+    if (problem !== undefined) throw new NodeletError('invalid', problem, { field: flag });
+  }
+  const { network, ...top } = given;
+  const merged = { ...top, ...flags };
+  const runDir = merged.runDir ?? '/run/nodelet';
+  const runtimes = merged.runtimes ?? {
+    crun: { path: '/usr/bin/crun' },
+    ...(options.runcPath === undefined ? {} : { runc: { path: options.runcPath } }),
+  };
+  const config: NodeConfig = {
+    rootDir: '/var/lib/nodelet',
+    criSocket: `${runDir}/nodelet.sock`,
+    apiSocket: `${runDir}/api.sock`,
+    manifestDir: '/etc/nodelet/manifests',
+    podLogDir: '/var/log/pods',
+    metricsAddress: '127.0.0.1:9477',
+    nodeName: options.hostName,
+    cgroupParent: '/nodelet',
+    pauseImage: undefined,
+    defaultRuntime: Object.keys(runtimes)[0] ?? 'crun',
+    conmonPath: '/usr/bin/conmon',
+    fixHybridCgroups: true,
+    registries: [],
+    logLevel: 'info',
+    ...merged,
+    runDir,
+    runtimes,
+    network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet', ...network },
+  };
+  if (config.runtimes[config.defaultRuntime] === undefined) {
+    const known = Object.keys(config.runtimes).join(', ');
+    reader.fail(['defaultRuntime'], `no runtime is called ${config.defaultRuntime}; there are: ${known}`);
+  }
+  return config;
+}
+
+type Given = Partial<Omit<NodeConfig, 'network'>> & { network?: Partial<NetworkConfigSection> };
+/** What is wrong with a value, or undefined. */
+type Rule = (value: unknown) => string | undefined;
+
+const text: Rule = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text');
+const truth: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const absolutePath: Rule = (value) =>
+  typeof value === 'string' && value.startsWith('/') ? undefined : 'must be an absolute path';
+const oneOf =
+  (...allowed: string[]): Rule =>
+  (value) =>
+    allowed.includes(value as string) ? undefined : `must be one of ${allowed.join(', ')}`;
+const matching =
+  (pattern: RegExp, what: string): Rule =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value) ? undefined : `must be ${what}`;
+
+const rules: Record<string, Rule> = {
+  rootDir: absolutePath,
+  runDir: absolutePath,
+  criSocket: absolutePath,
+  apiSocket: absolutePath,
+  manifestDir: absolutePath,
+  podLogDir: absolutePath,
+  metricsAddress: (value) =>
+    value === '' || isHostPort(value) ? undefined : 'must be HOST:PORT, or "" for none',
+  nodeName: matching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'a DNS name in lower case'),
+  cgroupParent: matching(/^\/[^/\s]+(\/[^/\s]+)*$/, 'a path such as /nodelet below the cgroup root'),
+  pauseImage: text,
+  defaultRuntime: text,
+  conmonPath: absolutePath,
+  fixHybridCgroups: truth,
+  logLevel: oneOf('debug', 'info', 'warn', 'error'),
+};
+
+const networkRules: Record<string, Rule> = {
+  bridge: matching(/^[a-zA-Z][\w.-]{0,14}$/, 'an interface name of at most 15 characters'),
+  subnet: subnetProblem,
+  mtu: (value) =>
+    value === 0 || (Number.isInteger(value) && Number(value) >= 576 && Number(value) <= 65_535)
+      ? undefined
+      : 'must be 0 (taken from the uplink) or 576 to 65535',
+  table: matching(/^[a-zA-Z]\w{0,30}$/, 'an nft table name'),
+};
+
+function isHostPort(value: unknown): boolean {
+  const port =
+    typeof value === 'string' ? /^(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})$/.exec(value)?.[2] : undefined;
+  return port !== undefined && Number(port) <= 65_535;
+}
+
+/** An IPv4 network with room for a gateway and pods, no host bits set. */
+function subnetProblem(value: unknown): string | undefined {
+  const match = typeof value === 'string' ? /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(value) : null;
+  const numbers = (match ?? []).slice(1).map(Number);
+  const prefix = numbers[4] ?? 33;
+  if (match === null || numbers.slice(0, 4).some((octet) => octet > 255) || prefix > 32) {
+    return 'must be an IPv4 subnet such as 10.88.0.0/16';
+  }
+  if (prefix < 8 || prefix > 29) return 'must have a prefix from /8 to /29';
+  const address = numbers.slice(0, 4).reduce((sum, octet) => sum * 256 + octet, 0);
+  const size = 2 ** (32 - prefix);
+  const network = address - (address % size);
+  if (network === address) return undefined;
+  const octets = [24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256);
+  return `has bits set beyond its prefix; did you mean ${octets.join('.')}/${prefix}?`;
+}
+
+function readSections(reader: ConfigReader): Given {
+  const root = reader.root;
+  if (root === undefined) return {};
+  const known = [...Object.keys(rules), 'network', 'runtimes', 'registries'];
+  const given: Record<string, unknown> = {};
+  for (const [key, node] of reader.entries(root, [], known)) {
+    if (key === 'network') given[key] = reader.checked(reader.mapAt(node, [key]), [key], networkRules);
+    else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
+    else if (key === 'registries') given[key] = readRegistries(reader, node);
+    else given[key] = reader.value(node, [key], rules[key] ?? text);
+  }
+  return given;
+}
+
+function readRuntimes(reader: ConfigReader, map: YAMLMap): Record<string, RuntimeHandlerConfig> {
+  const runtimes: Record<string, RuntimeHandlerConfig> = {};
+  for (const [handler, node] of reader.entries(map, ['runtimes'])) {
+    const path = ['runtimes', handler];
+    const { path: binary } = reader.checked(reader.mapAt(node, path), path, { path: absolutePath }, ['path']);
+    runtimes[handler] = { path: binary as string };
+  }
+  if (Object.keys(runtimes).length === 0) reader.fail(['runtimes'], 'must name at least one runtime');
+  return runtimes;
+}
+
+function readRegistries(reader: ConfigReader, node: unknown): RegistryConfig[] {
+  const items = reader.listAt(node, ['registries']);
+  return items.map((item, index) => {
+    const path = ['registries', index];
+    const found = reader.checked(reader.mapAt(item, path), path, { host: text, insecure: truth }, ['host']);
+    return { host: found['host'] as string, insecure: (found['insecure'] ?? false) as boolean };
+  });
+}
+
+type Path = readonly (string | number)[];
+
+/** One YAML document whose complaints name file, line and key. */
+class ConfigReader {
+  readonly root: YAMLMap | undefined;
+  private readonly lines = new LineCounter();
+
+  constructor(
+    content: string,
+    private readonly fileName: string,
+  ) {
+    const document = parseDocument(content, { lineCounter: this.lines });
+    const [error] = document.errors;
+    if (error !== undefined) {
+      const line = this.lines.linePos(error.pos[0]).line;
+      throw new NodeletError('invalid', `${fileName}:${line}: ${error.message.split('\n')[0] ?? ''}`);
+    }
+    const contents: unknown = document.contents;
+    const empty = contents === null || (isScalar(contents) && contents.value === null);
+    this.root = empty ? undefined : this.mapAt(contents, []);
+  }
+
+  /** Keys and values of a map; a key outside of `known` is refused. */
+  entries(map: YAMLMap, path: Path, known?: readonly string[]): [string, unknown][] {
+    return map.items.map(({ key, value }) => {
+      const name = isScalar(key) ? String(key.value) : String(key);
+      if (known !== undefined && !known.includes(name)) {
+        this.fail([...path, name], `unknown key; known are: ${known.join(', ')}`, key);
+      }
+      return [name, value];
+    });
+  }
+
+  /** A map of plain values, each held against its rule. */
+  checked(
+    map: YAMLMap,
+    path: Path,
+    wanted: Record<string, Rule>,
+    required: string[] = [],
+  ): Record<string, unknown> {
+    const found: Record<string, unknown> = {};
+    for (const [key, node] of this.entries(map, path, Object.keys(wanted))) {
+      found[key] = this.value(node, [...path, key], wanted[key] ?? text);
+    }
+    for (const key of required) if (!(key in found)) this.fail([...path, key], 'is required', map);
+    return found;
+  }
+
+  value(node: unknown, path: Path, rule: Rule): unknown {
+    const value = isScalar(node) ? node.value : undefined;
+    const problem = rule(value);
+    if (problem !== undefined) this.fail(path, problem, node);
+    return value;
+  }
+
+  mapAt(node: unknown, path: Path): YAMLMap {
+    return isMap(node) ? node : this.fail(path, 'must be a map of keys', node);
+  }
+
+  listAt(node: unknown, path: Path): unknown[] {
+    const items = (node as { items?: unknown } | null)?.items;
+    return Array.isArray(items) && !isMap(node) ? items : this.fail(path, 'must be a list', node);
+  }
+
+  fail(path: Path, problem: string, node?: unknown): never {
+    const offset = (node as Node | null | undefined)?.range?.[0];
+    const where =
+      offset === undefined ? this.fileName : `${this.fileName}:${this.lines.linePos(offset).line}`;
+    const field = path.length === 0 ? {} : { field: path.join('.') };
+    throw new NodeletError('invalid', `${problem} (${where})`, field);
+  }
+}

@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+import { NodeletError } from '../../src/base/errors.js';
+import { parseNodeConfig } from '../../src/spec/node-config-parse.js';
+
+const parse = (text: string, overrides = {}) =>
+  parseNodeConfig(text, { fileName: 'config.yaml', hostName: 'node-a', overrides });
+
+/** What a user reads when the text is refused. */
+function complaint(text: string, overrides = {}): string {
+  try {
+    parse(text, overrides);
+  } catch (thrown) {
+    if (thrown instanceof NodeletError) return thrown.describe();
+    throw thrown;
+  }
+  return 'accepted';
+}
+
+describe('node configuration', () => {
+  it('is complete without a file', () => {
+    const config = parse('');
+    expect(config.criSocket).to.equal('/run/nodelet/nodelet.sock');
+    expect(config.nodeName).to.equal('node-a');
+    expect(config.defaultRuntime).to.equal('crun');
+    expect(config.network).to.deep.equal({
+      bridge: 'nodelet0',
+      subnet: '10.88.0.0/16',
+      mtu: 0,
+      table: 'nodelet',
+    });
+  });
+
+  it('lets sockets follow runDir, and a flag win over the file', () => {
+    const config = parse('runDir: /run/a\napiSocket: /run/x.sock\n', { runDir: '/run/b' });
+    expect(config.criSocket).to.equal('/run/b/nodelet.sock');
+    expect(config.apiSocket).to.equal('/run/x.sock');
+  });
+
+  it('takes the first configured runtime as the default', () => {
+    const config = parse('runtimes:\n  youki: { path: /opt/youki }\n');
+    expect(config.runtimes).to.deep.equal({ youki: { path: '/opt/youki' } });
+    expect(config.defaultRuntime).to.equal('youki');
+  });
+
+  const refused: [name: string, text: string, parts: string[]][] = [
+    ['an unknown key', 'rootDir: /a\nrotDir: /b\n', ['rotDir', 'unknown key', 'config.yaml:2']],
+    ['an unknown nested key', 'network:\n  brdge: x\n', ['network.brdge', 'config.yaml:2']],
+    ['a wrong type', 'fixHybridCgroups: maybe\n', ['fixHybridCgroups', 'true or false', 'config.yaml:1']],
+    ['a subnet with host bits', 'network: { subnet: 10.88.3.1/16 }\n', ['network.subnet', '10.88.0.0/16?']],
+    ['a subnet too small', 'network: { subnet: 10.88.0.0/31 }\n', ['network.subnet', '/29']],
+    ['an octet too large', 'network: { subnet: 10.300.0.0/16 }\n', ['network.subnet', 'IPv4 subnet']],
+    ['a metrics address without port', 'metricsAddress: localhost\n', ['metricsAddress', 'HOST:PORT']],
+    ['a registry without host', 'registries:\n  - insecure: true\n', ['registries.0.host', 'required', ':2']],
+    ['a list as a map', 'registries: {}\n', ['registries', 'must be a list']],
+    ['a default runtime that nobody defined', 'defaultRuntime: kata\n', ['defaultRuntime', 'crun']],
+    ['text that is no YAML', 'a: [1\n', ['config.yaml:']],
+    ['a document that is no map', '- 1\n', ['must be a map']],
+  ];
+  for (const [name, text, parts] of refused) {
+    it(`refuses ${name}, saying where`, () => {
+      const message = complaint(text);
+      for (const part of parts) expect(message).to.include(part);
+    });
+  }
+
+  it('refuses a bad flag by its name', () => {
+    expect(complaint('', { rootDir: 'relative' })).to.include('--root-dir: must be an absolute path');
+  });
+});
