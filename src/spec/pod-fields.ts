@@ -13,6 +13,8 @@ export type FieldRule =
       required?: readonly string[];
       /** Fields that Kubernetes has here and nodelet does not do yet: refused, in other words than a typing error. */
       notYet?: readonly string[];
+      /** The same, for names that Kubernetes leaves to its users (`example.com/dongle`). */
+      notYetForm?: RegExp;
     };
 export type NameForm = 'label' | 'subdomain' | 'envName' | 'absolutePath' | 'portName';
 
@@ -29,6 +31,7 @@ const list = (of: FieldRule, uniqueBy?: string): FieldRule =>
 const amounts: FieldRule = {
   type: 'object',
   fields: { cpu: { type: 'quantity' }, memory: { type: 'quantity' } },
+  notYetForm: /\/|^hugepages-/,
   notYet: words('ephemeral-storage hugepages-2Mi hugepages-1Gi storage'),
 };
 

@@ -128,7 +128,7 @@ function check(value: unknown, rule: FieldRule, path: FieldPath, problems: Field
         if (field !== undefined) {
           // An explicit null means "not set" in Kubernetes.
           if (entry !== null) check(entry, field, at, problems);
-        } else if (rule.notYet?.includes(name) === true)
+        } else if (rule.notYet?.includes(name) === true || rule.notYetForm?.test(name) === true)
           problems.push({
             kind: 'unsupported',
             path: at,
