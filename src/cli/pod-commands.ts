@@ -40,7 +40,7 @@ function addApply(program: Command, { out, stdin, api }: CliSurface): void {
     .requiredOption('-f, --filename <path>', 'a file, a folder, or - for standard input')
     .action(async ({ filename }: { filename: string }) => {
       for (const { name, text } of await readManifests(filename, stdin)) {
-        const { items } = await api().json<{ items: { name: string; namespace: string; action: string }[] }>({
+        const items = await api().json<{ name: string; namespace: string; action: string }[]>({
           method: 'POST',
           path: '/nodelet/v1/apply',
           query: { source: name },
