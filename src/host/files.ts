@@ -55,6 +55,13 @@ export function createFiles(): Files {
         mtimeMs: stat.mtimeMs,
       };
     },
+    writeToFifo: async (fifo, text) => {
+      const flags = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
+      const file = await fs.promises.open(fifo, flags).catch((thrown: unknown) => {
+        throw new NodeletError('wrong-state', `nobody reads ${fifo}`, { cause: thrown });
+      });
+      await file.write(text).finally(() => file.close());
+    },
     watch: (dir, changed) => {
       const watcher = fs.watch(dir, (_event, name) => {
         if (name !== null) changed(name);

@@ -23,6 +23,11 @@ function mustMount(what: string, args: [string, string, string | null, number, s
   });
 }
 
+/** Mounts one v1 cgroup controller at an existing folder. */
+export function mountCgroupV1(controller: string, target: string): void {
+  mustMount(`cgroup controller ${controller}`, ['cgroup', target, 'cgroup', 0, controller]);
+}
+
 /** Mounts by system calls. Mounting takes a fraction of a millisecond; unmounting syncs and so runs off the event loop. */
 export function createMounts(): Mounts {
   return {

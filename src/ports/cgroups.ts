@@ -32,6 +32,8 @@ export interface Cgroups {
   pids(path: string): Promise<number[]>;
   /** Names of groups directly below `path`, over all hierarchies. */
   children(path: string): Promise<string[]>;
+  /** Mounts a controller that v2 still holds as a v1 hierarchy of its own, so that crun runs on a hybrid machine. */
+  mountV1Controller(controller: string): Promise<void>;
   /** How many OOM kills the group has had: memory.oom_control (v1) or memory.events (v2); 0 where it is gone. */
   oomKills(path: string): Promise<number>;
 }

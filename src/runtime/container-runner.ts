@@ -59,7 +59,7 @@ export interface ContainerRunner {
   /** Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success. */
   remove(target: RunnerTarget): Promise<void>;
   /** Asks the monitor to reopen its log file; returns once the file exists again. */
-  reopenLog(target: RunnerTarget, ctx: CallContext): Promise<void>;
+  reopenLog(target: RunnerTarget & { logPath: string | undefined }, ctx: CallContext): Promise<void>;
   /** The exit of a container, undefined while it has none. */
   readExit(id: ContainerId): Promise<ExitRecord | undefined>;
   /** Forgets the exit file. */

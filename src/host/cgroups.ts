@@ -1,0 +1,139 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { NodeletError } from '../base/errors.js';
+import type { CgroupInfo, CgroupLimits, Cgroups } from '../ports/cgroups.js';
+import { mountCgroupV1, parseMountInfo } from './mounts.js';
+
+const root = '/sys/fs/cgroup';
+
+interface Hierarchy {
+  dir: string;
+  /** `v2`, or the controllers of a v1 hierarchy. */
+  kind: 'v1' | 'v2';
+}
+
+/** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
+export function createCgroups(): Cgroups {
+  const hierarchies = async (): Promise<Hierarchy[]> => {
+    const mounted = parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8'));
+    return mounted
+      .filter(
+        ({ fsType, target }) =>
+          /^cgroup2?$/.test(fsType) && (target === root || target.startsWith(`${root}/`)),
+      )
+      .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
+  };
+  const dirs = async (group: string) => (await hierarchies()).map(({ dir }) => path.join(dir, group));
+  const names = async (dir: string): Promise<string[]> => {
+    const entries = await fs.readdir(dir, { withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  };
+  const removeDir = async (dir: string): Promise<void> => {
+    for (const name of await names(dir)) await removeDir(path.join(dir, name));
+    await fs.rmdir(dir).catch((thrown: NodeJS.ErrnoException) => {
+      if (thrown.code === 'ENOENT') return;
+      if (thrown.code !== 'EBUSY') throw thrown;
+      throw new NodeletError('wrong-state', `cgroup ${dir} still has processes`, { cause: thrown });
+    });
+  };
+  const pidsBelow = async (dir: string): Promise<number[]> => {
+    const own = await fs.readFile(path.join(dir, 'cgroup.procs'), 'utf8').catch(() => '');
+    const below = await Promise.all((await names(dir)).map((name) => pidsBelow(path.join(dir, name))));
+    return [
+      ...own
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number),
+      ...below.flat(),
+    ];
+  };
+  return {
+    info: async (): Promise<CgroupInfo> => {
+      const all = await hierarchies();
+      const v2 = all.find(({ kind }) => kind === 'v2');
+      const stranded =
+        v2 === undefined
+          ? []
+          : (await fs.readFile(path.join(v2.dir, 'cgroup.controllers'), 'utf8'))
+              .trim()
+              .split(' ')
+              .filter(Boolean);
+      const v1 = all.filter(({ kind }) => kind === 'v1').map(({ dir }) => path.basename(dir));
+      if (v1.length === 0) return { version: 'v2', strandedControllers: [], controllers: stranded };
+      return {
+        version: v2 === undefined ? 'v1' : 'hybrid',
+        strandedControllers: stranded,
+        controllers: v1,
+      };
+    },
+    create: async (group: string, limits: CgroupLimits = {}) => {
+      if (Object.keys(limits).length > 0) {
+        throw new NodeletError('unsupported', 'limits of a pod cgroup are not supported yet');
+      }
+      for (const { dir, kind } of await hierarchies()) {
+        let at = dir;
+        for (const part of group.split('/').filter(Boolean)) {
+          const parent = at;
+          at = path.join(at, part);
+          if (kind === 'v2') await enableControllers(parent);
+          await fs.mkdir(at).catch((thrown: NodeJS.ErrnoException) => {
+            if (thrown.code !== 'EEXIST') throw thrown;
+          });
+          if (kind === 'v1') await inheritCpuset(parent, at);
+        }
+      }
+    },
+    remove: async (group) => {
+      for (const dir of await dirs(group)) await removeDir(dir);
+    },
+    attach: async (group, pid) => {
+      for (const dir of await dirs(group)) {
+        try {
+          await fs.writeFile(path.join(dir, 'cgroup.procs'), String(pid));
+        } catch (thrown) {
+          if ((thrown as NodeJS.ErrnoException).code === 'ESRCH') return false;
+          throw thrown;
+        }
+      }
+      return true;
+    },
+    pids: async (group) => [...new Set((await Promise.all((await dirs(group)).map(pidsBelow))).flat())],
+    children: async (group) =>
+      [...new Set((await Promise.all((await dirs(group)).map(names))).flat())].sort(),
+    oomKills: async (group) => {
+      for (const { dir, kind } of await hierarchies()) {
+        const file = path.join(dir, group, kind === 'v2' ? 'memory.events' : 'memory.oom_control');
+        const text = await fs.readFile(file, 'utf8').catch(() => '');
+        const kills = /^oom_kill (\d+)$/m.exec(text)?.[1];
+        if (kills !== undefined) return Number(kills);
+      }
+      return 0;
+    },
+    mountV1Controller: async (controller) => {
+      const dir = path.join(root, controller);
+      await fs.mkdir(dir, { recursive: true });
+      mountCgroupV1(controller, dir);
+    },
+  };
+}
+
+/** A child group on v2 has only the controllers that its parent hands down. */
+async function enableControllers(dir: string): Promise<void> {
+  const has = (await fs.readFile(path.join(dir, 'cgroup.controllers'), 'utf8'))
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  if (has.length === 0) return;
+  await fs
+    .writeFile(path.join(dir, 'cgroup.subtree_control'), has.map((name) => `+${name}`).join(' '))
+    .catch(() => undefined);
+}
+
+/** A new v1 cpuset has no CPUs and takes no process until it is given its parent's. */
+async function inheritCpuset(parent: string, dir: string): Promise<void> {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const own = await fs.readFile(path.join(dir, file), 'utf8').catch(() => undefined);
+    if (own?.trim() !== '') continue;
+    await fs.writeFile(path.join(dir, file), await fs.readFile(path.join(parent, file), 'utf8'));
+  }
+}

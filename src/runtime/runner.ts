@@ -1,0 +1,196 @@
+import type { CallContext, Log } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
+import type { ContainerId } from '../base/ids.js';
+import type { Host } from '../ports/host.js';
+import type { ProcessIdentity } from '../ports/processes.js';
+import type { NodeConfig } from '../spec/node-config.js';
+import type { ContainerRunner, RunnerTarget } from './container-runner.js';
+import { toolError } from './tool-error.js';
+
+export interface RunnerParts extends Pick<Host, 'processes' | 'files' | 'cgroups' | 'clock'> {
+  config: Pick<NodeConfig, 'runDir' | 'runtimes' | 'defaultRuntime' | 'conmonPath' | 'fixHybridCgroups'>;
+  log: Log;
+}
+
+const toolTimeoutMs = 60_000;
+const logReopenPatienceMs = 5_000;
+const logReopenPollMs = 5;
+/** conmon's control pipe: `2` asks it to reopen the log. */
+const reopenCommand = '2 0 0\n';
+
+/** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
+export function createContainerRunner(parts: RunnerParts): ContainerRunner {
+  const { config, processes, files, cgroups, clock, log } = parts;
+  const exitDir = `${config.runDir}/exits`;
+  const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
+  const program = (handler: string): string => {
+    const runtime = config.runtimes[handler];
+    if (runtime === undefined) throw new NodeletError('bug', `handler ${handler} was not resolved`);
+    return runtime.path;
+  };
+  const runtimeArgs = (handler: string) => ['--root', stateRoot(handler)];
+  const env = { XDG_RUNTIME_DIR: config.runDir };
+
+  /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
+  const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
+    const result = await processes.run({
+      argv: [program(target.handler), ...runtimeArgs(target.handler), ...verb],
+      env,
+      timeoutMs: toolTimeoutMs,
+      ...(ctx === undefined ? {} : { signal: ctx.signal }),
+    });
+    if (result.exitCode !== 0) throw toolError(target.handler, verb[0] ?? '', result.stderr.toString('utf8'));
+    return result.stdout.toString('utf8');
+  };
+
+  const pidFrom = async (file: string): Promise<ProcessIdentity | undefined> => {
+    const pid = Number((await files.read(file))?.toString('utf8') ?? '');
+    return pid > 0 ? processes.identify(pid) : undefined;
+  };
+
+  const removeFromRuntime = async (target: RunnerTarget): Promise<void> => {
+    if ((await files.stat(`${stateRoot(target.handler)}/${target.id}`)) === undefined) return;
+    await runtime(target, ['delete', '--force', target.id]);
+  };
+
+  return {
+    start: async () => {
+      await files.makeDir(exitDir, 0o700);
+      const { version, strandedControllers } = await cgroups.info();
+      if (version !== 'hybrid') return;
+      for (const controller of strandedControllers) {
+        if (!config.fixHybridCgroups) {
+          log.warn({ controller }, 'cgroup v2 holds a controller beside v1: crun will refuse to run');
+          continue;
+        }
+        log.info({ controller }, 'mounting a stranded cgroup controller as v1, so that crun runs');
+        await cgroups.mountV1Controller(controller);
+      }
+    },
+    handlers: () => Object.keys(config.runtimes),
+    resolveHandler: (handler) => {
+      const name = handler === '' ? config.defaultRuntime : handler;
+      if (config.runtimes[name] !== undefined) return name;
+      throw new NodeletError('not-found', `there is no runtime handler "${name}"`, {
+        field: 'runtime_handler',
+        remedy: `configured are: ${Object.keys(config.runtimes).join(', ')}`,
+      });
+    },
+    runInfra: async (target, ctx) => {
+      const pidFile = `${target.bundle}/pid`;
+      const logFile = `${target.bundle}/runtime.log`;
+      const result = await processes.run({
+        argv: [
+          program(target.handler),
+          '--log',
+          logFile,
+          ...runtimeArgs(target.handler),
+          'run',
+          '--detach',
+          '--bundle',
+          target.bundle,
+          '--pid-file',
+          pidFile,
+          target.id,
+        ],
+        env,
+        timeoutMs: toolTimeoutMs,
+        signal: ctx.signal,
+        detachedOutput: true,
+      });
+      if (result.exitCode !== 0) {
+        throw toolError(target.handler, 'run', (await files.read(logFile))?.toString('utf8') ?? '');
+      }
+      const process = await pidFrom(pidFile);
+      if (process !== undefined) return process;
+      throw new NodeletError('tool-failed', 'the infra container ended as soon as it began', {
+        remedy: 'check that the pause image runs on this machine',
+      });
+    },
+    startContainer: async (request, ctx) => {
+      const pidFile = `${request.bundle}/pid`;
+      const monitorPidFile = `${request.bundle}/monitor.pid`;
+      ctx.phase('oci-create');
+      try {
+        const { report, stderr } = await processes.startMonitor({
+          argv: [
+            config.conmonPath,
+            ...['--api-version', '1', '-c', request.id, '-u', request.id, '-n', request.name],
+            ...['-r', program(request.handler), '-b', request.bundle, '-p', pidFile, '-P', monitorPidFile],
+            ...['--exit-dir', exitDir, '--persist-dir', request.bundle, '--socket-dir-path', request.bundle],
+            ...['--full-attach', '--log-level', 'error'],
+            ...['-l', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`],
+            ...runtimeArgs(request.handler).flatMap((arg) => ['--runtime-arg', arg]),
+            ...(request.terminal ? ['-t'] : []),
+            ...(request.stdin ? ['-i'] : []),
+            ...(request.stdin && !request.stdinOnce ? ['--leave-stdin-open'] : []),
+          ],
+          env,
+          timeoutMs: toolTimeoutMs,
+          signal: ctx.signal,
+        });
+        const { data, message } = parseReport(report);
+        if (data <= 0) throw toolError(request.handler, 'create', message === '' ? stderr : message);
+        const process = processes.identify(data);
+        const monitor = await pidFrom(monitorPidFile);
+        if (process === undefined || monitor === undefined) {
+          throw new NodeletError('tool-failed', `the container ended before its start: ${stderr.trim()}`);
+        }
+        await cgroups.create(request.monitorCgroup);
+        await cgroups.attach(request.monitorCgroup, monitor.pid);
+        ctx.phase('oci-start');
+        await runtime(request, ['start', request.id], ctx);
+        return { process, monitor };
+      } catch (thrown) {
+        await removeFromRuntime(request);
+        await files.removeTree(`${exitDir}/${request.id}`);
+        throw thrown;
+      }
+    },
+    execSync: async (request, ctx) =>
+      processes.run({
+        argv: [program(request.handler), ...runtimeArgs(request.handler), 'exec', request.id, ...request.cmd],
+        env,
+        signal: ctx.signal,
+        maxOutputBytes: request.maxOutputBytes,
+        ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+      }),
+    remove: removeFromRuntime,
+    reopenLog: async (target, ctx) => {
+      await files.writeToFifo(`${target.bundle}/ctl`, reopenCommand);
+      if (target.logPath === undefined) return;
+      for (let waitedMs = 0; waitedMs < logReopenPatienceMs; waitedMs += logReopenPollMs) {
+        if ((await files.stat(target.logPath)) !== undefined) return;
+        await clock.sleep(logReopenPollMs, ctx.signal);
+      }
+      throw new NodeletError('tool-failed', 'the monitor did not reopen the log file');
+    },
+    readExit: async (id) => {
+      const path = `${exitDir}/${id}`;
+      const text = (await files.read(path))?.toString('utf8').trim() ?? '';
+      if (!/^\d+$/.test(text)) return undefined;
+      const stat = await files.stat(path);
+      return {
+        exitCode: Number(text),
+        finishedAtNs: (BigInt(Math.round((stat?.mtimeMs ?? 0) * 1000)) * 1000n).toString(),
+      };
+    },
+    forgetExit: (id) => files.removeTree(`${exitDir}/${id}`),
+    watchExits: (exited) => files.watch(exitDir, (name) => exited(name as ContainerId)),
+    list: async () => {
+      const found = await Promise.all(
+        Object.keys(config.runtimes).map(async (handler) =>
+          (await files.list(stateRoot(handler))).map((id) => ({ id, handler })),
+        ),
+      );
+      return found.flat();
+    },
+  };
+}
+
+/** conmon's report: `{"data": PID}`, or `{"data": -1, "message": "…"}` where the runtime refused. */
+function parseReport(report: string): { data: number; message: string } {
+  if (report === '') return { data: -1, message: '' };
+  const parsed = JSON.parse(report) as { data: number; message?: string };
+  return { data: parsed.data, message: parsed.message ?? '' };
+}

@@ -1,0 +1,54 @@
+import type { PodSandboxConfig } from '../ports/cri/messages.js';
+import type { OciSpec } from './oci-spec-types.js';
+
+export interface SandboxSpecInput {
+  config: PodSandboxConfig;
+  rootfs: string;
+  args: string[];
+  env: string[];
+  /** Pinned network namespace; undefined: the host's. */
+  netnsPath: string | undefined;
+  cgroupsPath: string;
+  mayLowerOomScore: boolean;
+}
+
+/** The infra container dies last of its pod, as under the kubelet. */
+const infraOomScore = -998;
+
+/** OCI config of a pod's infra container: it holds the pod's namespaces and does nothing else. */
+export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
+  const options = input.config.linux?.security_context?.namespace_options;
+  const hostNetwork = input.netnsPath === undefined;
+  const namespaces: { type: string; path?: string }[] = [{ type: 'mount' }];
+  if (input.netnsPath !== undefined)
+    namespaces.push({ type: 'network', path: input.netnsPath }, { type: 'uts' });
+  if (options?.ipc !== 'NODE') namespaces.push({ type: 'ipc' });
+  if (options?.pid !== 'NODE') namespaces.push({ type: 'pid' });
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0 },
+      args: input.args,
+      env: input.env,
+      cwd: '/',
+      capabilities: { bounding: [], effective: [], permitted: [] },
+      noNewPrivileges: true,
+      ...(input.mayLowerOomScore ? { oomScoreAdj: infraOomScore } : {}),
+    },
+    root: { path: input.rootfs, readonly: true },
+    ...(hostNetwork || input.config.hostname === '' ? {} : { hostname: input.config.hostname }),
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+    ],
+    linux: {
+      namespaces,
+      cgroupsPath: input.cgroupsPath,
+      resources: { devices: [{ allow: false, access: 'rwm' }] },
+      ...(Object.keys(input.config.linux?.sysctls ?? {}).length === 0
+        ? {}
+        : { sysctl: input.config.linux?.sysctls ?? {} }),
+    },
+  };
+}
