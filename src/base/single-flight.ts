@@ -10,6 +10,11 @@ export class SingleFlight<K, T> {
     return flight;
   }
 
+  /** Whether anything is in flight. */
+  get busy(): boolean {
+    return this.flights.size > 0;
+  }
+
   has(key: K): boolean {
     return this.flights.has(key);
   }

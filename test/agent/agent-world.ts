@@ -72,6 +72,7 @@ export class AgentWorld {
     const under = (path: string): string[] =>
       [...this.tree.keys()].filter((key) => key.startsWith(`${path}/`));
     return {
+      writeToFifo: async () => undefined,
       read: async (path) => (this.tree.has(path) ? Buffer.from(this.tree.get(path) ?? '') : undefined),
       writeAtomic: async (path, content) => void this.tree.set(path, String(content)),
       makeDir: async (path) => void this.tree.set(`${path}/.`, ''),

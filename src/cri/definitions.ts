@@ -1,0 +1,84 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadPackageDefinition } from '@grpc/grpc-js';
+import type { ServiceClientConstructor, ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import type { Options } from '@grpc/proto-loader';
+import type { ImageVerbs, RuntimeVerbs } from '../ports/cri/runtime.js';
+
+/** The message shapes of ports/cri/messages.ts, as proto-loader options. */
+const loaderOptions: Options = {
+  keepCase: true,
+  longs: String,
+  enums: String,
+  defaults: true,
+  arrays: true,
+  objects: true,
+  oneofs: true,
+};
+
+/** The largest gRPC message in either direction, bytes: what kubelet and crictl allow. */
+export const messageMaxBytes = 16 * 1024 * 1024;
+
+/** Both CRI services as loaded from proto/runtime-v1.proto: client constructors that carry the definitions. */
+export interface CriDefinitions {
+  RuntimeService: ServiceClientConstructor;
+  ImageService: ServiceClientConstructor;
+}
+export type CriServiceName = keyof CriDefinitions;
+
+/** Verbs that a CriRuntime has. Written as records so that the compiler finds a forgotten one. */
+const runtimeVerbs: Record<keyof RuntimeVerbs, true> = {
+  Version: true,
+  Status: true,
+  RuntimeConfig: true,
+  RunPodSandbox: true,
+  StopPodSandbox: true,
+  RemovePodSandbox: true,
+  PodSandboxStatus: true,
+  ListPodSandbox: true,
+  CreateContainer: true,
+  StartContainer: true,
+  StopContainer: true,
+  RemoveContainer: true,
+  ListContainers: true,
+  ContainerStatus: true,
+  ExecSync: true,
+  ReopenContainerLog: true,
+};
+const imageVerbs: Record<keyof ImageVerbs, true> = {
+  ListImages: true,
+  ImageStatus: true,
+  PullImage: true,
+  RemoveImage: true,
+  ImageFsInfo: true,
+};
+export const verbNames: Record<CriServiceName, readonly string[]> = {
+  RuntimeService: Object.keys(runtimeVerbs),
+  ImageService: Object.keys(imageVerbs),
+};
+
+/** Path of the CRI proto: in the package's own root, wherever the compiled file lies below it. */
+export function protoPath(): string {
+  let dir = path.dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    const candidate = path.join(dir, 'proto', 'runtime-v1.proto');
+    if (fs.existsSync(candidate)) return candidate;
+    const parent = path.dirname(dir);
+    if (parent === dir) throw new Error('proto/runtime-v1.proto is missing from the nodelet package');
+    dir = parent;
+  }
+}
+
+/** Reads and parses the proto, about 30 ms: done once, at start. */
+export function loadCriDefinitions(): CriDefinitions {
+  const grpcObject = loadPackageDefinition(loadSync(protoPath(), loaderOptions));
+  const found = grpcObject as unknown as { runtime: { v1: CriDefinitions } };
+  return found.runtime.v1;
+}
+
+/** Method definitions of a service, rpc by rpc. */
+export function methodsOf(constructor: ServiceClientConstructor): ServiceDefinition {
+  return constructor.service;
+}

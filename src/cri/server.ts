@@ -1,0 +1,82 @@
+import net from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Log } from '../base/call-context.js';
+import type { Clock } from '../ports/clock.js';
+import type { CriRuntime } from '../ports/cri/runtime.js';
+import type { CriMetrics } from '../telemetry/metrics.js';
+import { loadCriDefinitions, messageMaxBytes, methodsOf, verbNames } from './definitions.js';
+import type { CriServiceName } from './definitions.js';
+import { funnel, unimplemented } from './funnel.js';
+import type { Verb } from './funnel.js';
+import { claimSocketPath, listenOn } from './socket-claim.js';
+
+export interface CriServerOptions {
+  runtime: CriRuntime;
+  log: Log;
+  metrics: CriMetrics;
+  /** Absolute path of the Unix socket to serve on. */
+  socketPath: string;
+  clock: Clock;
+}
+
+export interface CriServer {
+  /** Resolves once clients can connect; refuses with `exists` while another process listens on the path. */
+  start(): Promise<void>;
+  /** Takes no new calls, gives running ones a few seconds, then cuts them off; removes the socket. */
+  stop(): Promise<void>;
+}
+
+const stopGraceMs = 5_000;
+
+/** The CRI v1 gRPC server: every rpc of both services is answered, unknown ones with UNIMPLEMENTED. */
+export function createCriServer(options: CriServerOptions): CriServer {
+  const { socketPath, clock } = options;
+  const log = options.log.child({ room: 'cri' });
+  const grpc = new Server({
+    'grpc.max_receive_message_length': messageMaxBytes,
+    'grpc.max_send_message_length': messageMaxBytes,
+  });
+  const definitions = loadCriDefinitions();
+  const addService = (service: CriServiceName, verbs: object): void => {
+    const known = verbs as Record<string, Verb>;
+    const handlers: UntypedServiceImplementation = {};
+    for (const rpc of Object.keys(methodsOf(definitions[service]))) {
+      const handler = verbNames[service].includes(rpc)
+        ? funnel(rpc, async (request, ctx) => known[rpc]?.(request, ctx), { ...options, log })
+        : unimplemented(service, rpc, log);
+      handlers[rpc] = handler as UntypedHandleCall;
+    }
+    grpc.addService(definitions[service].service, handlers);
+  };
+  addService('RuntimeService', options.runtime.runtime);
+  addService('ImageService', options.runtime.images);
+
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<net.Socket>();
+  const listener = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', (error) => log.debug({ error: error.message }, 'connection broke'));
+    injector.injectConnection(socket);
+  });
+
+  return {
+    start: async () => {
+      await claimSocketPath(socketPath);
+      await listenOn(listener, socketPath);
+      log.info({ socketPath }, 'CRI is served');
+    },
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      const served = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
+      const patience = new AbortController();
+      await Promise.race([served, clock.sleep(stopGraceMs, patience.signal).catch(() => undefined)]);
+      patience.abort();
+      grpc.forceShutdown();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      log.info({ socketPath }, 'CRI is no longer served');
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { Host } from '../ports/host.js';
+import { createCgroups } from './cgroups.js';
+import { createClock } from './clock.js';
+import { createFiles } from './files.js';
+import { createFirewall } from './firewall.js';
+import { createHostPorts } from './host-ports.js';
+import { createLinks } from './links.js';
+import { createMounts } from './mounts.js';
+import { createNamespaces } from './namespaces.js';
+import { createProcesses } from './processes.js';
+import { createRandom } from './random.js';
+import { createRecordStore } from './record-store.js';
+import { createSysctls } from './sysctls.js';
+
+/** This machine. `storePath` is the folder of the durable records. */
+export function createRealHost({ storePath }: { storePath: string }): Host {
+  const processes = createProcesses();
+  const mounts = createMounts();
+  return {
+    clock: createClock(),
+    random: createRandom(),
+    files: createFiles(),
+    mounts,
+    namespaces: createNamespaces(mounts),
+    processes,
+    cgroups: createCgroups(),
+    links: createLinks(processes),
+    firewall: createFirewall(processes),
+    sysctls: createSysctls(),
+    hostPorts: createHostPorts(),
+    store: createRecordStore(storePath),
+  };
+}

@@ -1,0 +1,61 @@
+import path from 'node:path';
+import { NodeletError } from '../base/errors.js';
+import type { ImageId } from '../base/ids.js';
+import type { Host } from '../ports/host.js';
+import type { RecordTable } from '../ports/record-store.js';
+import type { Snapshots } from './images.js';
+
+export interface SnapshotRecord {
+  imageId: ImageId;
+  /** Chain ids, topmost first. */
+  layers: string[];
+}
+
+interface SnapshotParts {
+  dir: string;
+  host: Pick<Host, 'files' | 'mounts'>;
+  records: RecordTable<SnapshotRecord>;
+  /** Layers of an image, topmost first. */
+  layersOf: (image: ImageId) => string[];
+  layerFolder: (chainId: string) => string;
+}
+
+/** Roots of containers: an overlay of the image's layers and a writable folder of the container's own. */
+export function createSnapshots(parts: SnapshotParts): Snapshots {
+  const { files, mounts } = parts.host;
+  const place = (id: string) => path.join(parts.dir, id);
+  const mountAt = async (id: string, image: ImageId) => {
+    const known = parts.records.get(id);
+    if (known !== undefined && known.imageId !== image) {
+      throw new NodeletError('exists', `snapshot ${id} is of another image`);
+    }
+    const layers = parts.layersOf(image);
+    await parts.records.put(id, { imageId: image, layers });
+    const [upper, work, rootfs] = ['upper', 'work', 'rootfs'].map((name) => `${place(id)}/${name}`) as [
+      string,
+      string,
+      string,
+    ];
+    if ((await mounts.list(rootfs)).length > 0) return { rootfs };
+    for (const dir of [upper, work, rootfs]) await files.makeDir(dir);
+    await mounts.overlay({ target: rootfs, lowers: layers.map(parts.layerFolder), upper, work });
+    return { rootfs };
+  };
+  return {
+    prepare: mountAt,
+    prepareReadOnly: async (id, image) => {
+      const [only, ...others] = parts.layersOf(image);
+      if (only === undefined || others.length > 0) return mountAt(id, image);
+      await parts.records.put(id, { imageId: image, layers: [only] });
+      return { rootfs: parts.layerFolder(only) };
+    },
+    remove: async (id) => {
+      await mounts.unmount(`${place(id)}/rootfs`);
+      await files.removeTree(place(id));
+      await parts.records.remove(id);
+    },
+    list: async () => [
+      ...new Set([...(await files.list(parts.dir)), ...parts.records.entries().map(([id]) => id)]),
+    ],
+  };
+}

@@ -1,0 +1,108 @@
+import type { Log } from '../base/call-context.js';
+import { createAgent } from '../agent/agent.js';
+import { createApiServer } from '../api/server.js';
+import { createCriServer } from '../cri/server.js';
+import { createImages } from '../images/image-room.js';
+import { createPodNetwork } from '../network/bridge-network.js';
+import type { PodsRoom } from '../pods/runtime-verbs.js';
+import { createPods } from '../pods/runtime-verbs.js';
+import type { CriRuntime } from '../ports/cri/runtime.js';
+import type { Host } from '../ports/host.js';
+import { createContainerRunner } from '../runtime/runner.js';
+import type { NodeConfig } from '../spec/node-config.js';
+import { createMetrics } from '../telemetry/metrics.js';
+import { createMetricsServer } from '../telemetry/metrics-server.js';
+import { machineLimits } from './machine-limits.js';
+import { packageVersion } from './version.js';
+
+/** One running nodelet: everything wired, started in the order in which the rooms lean on each other. */
+export interface NodeletNode {
+  start(): Promise<void>;
+  /** Stops serving; containers run on under their monitors. */
+  stop(): Promise<void>;
+  /** Removes every pod, the bridge and the firewall table: the machine is as before. */
+  tearDown(): Promise<void>;
+}
+
+export async function createNode(config: NodeConfig, host: Host, log: Log): Promise<NodeletNode> {
+  const version = packageVersion();
+  const metrics = createMetrics({ version });
+  const runner = createContainerRunner({ config, ...host, log: log.child({ room: 'runtime' }) });
+  const network = createPodNetwork({ config: config.network, ...host, log: log.child({ room: 'network' }) });
+  const images = createImages({
+    config,
+    ...host,
+    log: log.child({ room: 'images' }),
+    onPull: ({ ok, bytes }) => metrics.imagePull({ result: ok ? 'success' : 'failure', bytes }),
+  });
+  const pods: PodsRoom = createPods(
+    {
+      config,
+      limits: await machineLimits(host.files),
+      host,
+      images,
+      network,
+      runner,
+      log: log.child({ room: 'pods' }),
+    },
+    version,
+  );
+  metrics.observeStates({ pods: () => pods.counts().sandboxes, containers: () => pods.counts().containers });
+  const runtime: CriRuntime = { runtime: pods.verbs, images: images.verbs };
+  const agent = createAgent({ cri: runtime, ...host, log: log.child({ room: 'agent' }), config });
+  const api = createApiServer({ agent, socketPath: config.apiSocket, log: log.child({ room: 'api' }) });
+  const cri = createCriServer({
+    runtime,
+    log,
+    metrics,
+    socketPath: config.criSocket,
+    clock: host.clock,
+  });
+  const metricsServer =
+    config.metricsAddress === '' ? undefined : createMetricsServer({ metrics, log, ...address(config) });
+  const startRooms = async () => {
+    await host.files.makeDir(config.runDir, 0o711);
+    await runner.start();
+    await images.start();
+    await network.start();
+    await pods.start();
+  };
+  return {
+    start: async () => {
+      await startRooms();
+      await cri.start();
+      await agent.start();
+      await api.start();
+      await metricsServer?.start();
+      log.info({ cri: config.criSocket, api: config.apiSocket, metrics: config.metricsAddress }, 'serving');
+    },
+    stop: async () => {
+      await api.stop();
+      await agent.stop();
+      await cri.stop();
+      await metricsServer?.stop();
+      await pods.stop();
+      await images.stop();
+      metrics.close();
+      await host.store.close();
+    },
+    tearDown: async () => {
+      await startRooms();
+      await pods.removeAll();
+      await pods.stop();
+      await network.tearDown();
+      await host.cgroups.remove(config.cgroupParent);
+      await images.stop();
+      metrics.close();
+      await host.store.close();
+    },
+  };
+}
+
+function address(config: NodeConfig): { host: string; port: number } {
+  const colon = config.metricsAddress.lastIndexOf(':');
+  return {
+    host: config.metricsAddress.slice(0, colon),
+    port: Number(config.metricsAddress.slice(colon + 1)),
+  };
+}

@@ -1,0 +1,57 @@
+import type { PortMapping } from './pod-network.js';
+
+/** One published port with the pod address it leads to. */
+export interface PublishedPort extends PortMapping {
+  ip: string;
+}
+
+interface TableInput {
+  table: string;
+  bridge: string;
+  subnet: string;
+  ports: readonly PublishedPort[];
+}
+
+/** The whole table as one transaction: replaced, never edited, so that it can't drift from the records. nft(8). */
+export function tableScript({ table, bridge, subnet, ports }: TableInput): string {
+  const lines = [`table ip ${table} {}`, `delete table ip ${table}`, `table ip ${table} {`];
+  const elements = (list: string[]) => (list.length === 0 ? '' : ` elements = { ${list.join(', ')} };`);
+  for (const protocol of ['tcp', 'udp', 'sctp'] as const) {
+    const own = ports.filter((port) => port.protocol.toLowerCase() === protocol);
+    const anywhere = own.filter(({ hostIp }) => isAnywhere(hostIp));
+    const at = own.filter(({ hostIp }) => !isAnywhere(hostIp));
+    const to = ({ ip, containerPort }: PublishedPort) => `${ip} . ${containerPort}`;
+    lines.push(
+      ` map ${protocol}_any { type inet_service : ipv4_addr . inet_service;${elements(anywhere.map((port) => `${port.hostPort} : ${to(port)}`))} }`,
+      ` map ${protocol}_at { type ipv4_addr . inet_service : ipv4_addr . inet_service;${elements(at.map((port) => `${port.hostIp} . ${port.hostPort} : ${to(port)}`))} }`,
+    );
+  }
+  const dnat = (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) => [
+    `  fib daddr type local dnat ip to ip daddr . ${protocol} dport map @${protocol}_at`,
+    `  fib daddr type local dnat ip to ${protocol} dport map @${protocol}_any`,
+  ]);
+  lines.push(
+    ' chain prerouting { type nat hook prerouting priority dstnat; policy accept;',
+    ...dnat,
+    ' }',
+    ' chain output { type nat hook output priority -100; policy accept;',
+    ...dnat,
+    ' }',
+    ' chain postrouting { type nat hook postrouting priority srcnat; policy accept;',
+    `  ip saddr ${subnet} oifname != "${bridge}" masquerade`,
+    // A pod that reaches itself through a host port, and the host's own loopback clients, need an address the pod can answer.
+    `  ip saddr ${subnet} oifname "${bridge}" ct status dnat masquerade`,
+    `  ip saddr 127.0.0.0/8 oifname "${bridge}" masquerade`,
+    ' }',
+    '}',
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+const isAnywhere = (hostIp: string) => hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';
+
+/** Whether two published ports can't both be had: same protocol and number, and addresses that overlap. */
+export function portsClash(a: PortMapping, b: PortMapping): boolean {
+  const overlap = isAnywhere(a.hostIp) || isAnywhere(b.hostIp) || a.hostIp === b.hostIp;
+  return a.protocol === b.protocol && a.hostPort === b.hostPort && overlap;
+}

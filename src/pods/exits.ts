@@ -1,0 +1,71 @@
+import type { ContainerId } from '../base/ids.js';
+import type { ContainerRecord } from '../state/records.js';
+import type { Pods } from './pods.js';
+
+/** Reported where the monitor died too, so that nobody knows how the container ended (containerd's number). */
+const unknownExitCode = 255;
+/** The monitor writes the exit file right after it has reaped process 1: this long it may take at most. */
+const exitFilePatienceMs = 5_000;
+const exitFilePollMs = 5;
+
+/**
+ * Records how a container ended, once its process 1 is gone. Called inside the pod's queue; a container that
+ * still lives, or whose exit is known already, is left alone.
+ */
+export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
+  const record = pods.ledger.container(id);
+  if (record?.stage !== 'running') return;
+  const { host, runner } = pods.parts;
+  if (record.process !== undefined && isAlive(pods, record)) return;
+  const exit = await waitForExitFile(pods, record);
+  const oomKilled = (await host.cgroups.oomKills(record.cgroupPath)) > 0;
+  const exitCode = exit?.exitCode ?? unknownExitCode;
+  await pods.ledger.saveContainer({
+    ...record,
+    stage: 'exited',
+    exitCode,
+    finishedAtNs: exit?.finishedAtNs ?? pods.nowNs(),
+    reason: exit === undefined ? 'ContainerStatusUnknown' : exitReason(exitCode, oomKilled),
+    message: exit === undefined ? 'the container and its monitor were gone when nodelet looked' : '',
+    process: undefined,
+    monitor: undefined,
+  });
+  const handler = pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
+  await runner.remove({ id, handler: runner.resolveHandler(handler), bundle: record.bundle });
+}
+
+function exitReason(exitCode: number, oomKilled: boolean): string {
+  if (oomKilled && exitCode !== 0) return 'OOMKilled';
+  return exitCode === 0 ? 'Completed' : 'Error';
+}
+
+function isAlive(pods: Pods, record: ContainerRecord): boolean {
+  const now = record.process && pods.parts.host.processes.identify(record.process.pid);
+  return now !== undefined && now.startTicks === record.process?.startTicks;
+}
+
+async function waitForExitFile(pods: Pods, record: ContainerRecord) {
+  const { host, runner } = pods.parts;
+  for (let waitedMs = 0; waitedMs < exitFilePatienceMs; waitedMs += exitFilePollMs) {
+    const exit = await runner.readExit(record.id);
+    if (exit !== undefined) return exit;
+    const monitor = record.monitor && host.processes.identify(record.monitor.pid);
+    if (monitor === undefined || monitor.startTicks !== record.monitor?.startTicks) break;
+    await host.clock.sleep(exitFilePollMs);
+  }
+  // The monitor may have written it between the last look and its own end.
+  return runner.readExit(record.id);
+}
+
+/** Follows the monitors' exit files, so that an exit is known without anyone asking. Returns the stop function. */
+export function followExits(pods: Pods): () => void {
+  return pods.parts.runner.watchExits((id) => {
+    const record = pods.ledger.container(id);
+    if (record === undefined) return;
+    pods.queue
+      .run(record.sandboxId, () => settleExit(pods, id))
+      .catch((thrown: unknown) => {
+        pods.parts.log.error({ container: id, err: String(thrown) }, 'exit could not be recorded');
+      });
+  });
+}

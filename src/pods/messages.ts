@@ -1,0 +1,146 @@
+import type { ContainerFilter, PodSandboxFilter } from '../ports/cri/messages.js';
+import {
+  newContainer,
+  newContainerMetadata,
+  newContainerResources,
+  newContainerStatus,
+  newContainerUser,
+  newImageSpec,
+  newLinuxPodSandboxStatus,
+  newNamespace,
+  newPodIP,
+  newPodSandbox,
+  newPodSandboxNetworkStatus,
+  newPodSandboxStatus,
+} from '../ports/cri/messages.js';
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  PodSandbox,
+  PodSandboxState,
+  PodSandboxStatus,
+} from '../ports/cri/messages.js';
+import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+
+/** The CRI state of a sandbox; undefined for one that CRI doesn't see (being made, or being removed). */
+export function sandboxState(record: SandboxRecord): PodSandboxState | undefined {
+  if (record.stage === 'creating' || record.stage === 'removing') return undefined;
+  return record.stage === 'ready' ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY';
+}
+
+export function containerState(record: ContainerRecord): ContainerState | undefined {
+  switch (record.stage) {
+    case 'creating':
+    case 'removing':
+      return undefined;
+    case 'created':
+    case 'starting':
+      return 'CONTAINER_CREATED';
+    case 'running':
+      return 'CONTAINER_RUNNING';
+    case 'exited':
+      return 'CONTAINER_EXITED';
+  }
+}
+
+export function sandboxStatus(record: SandboxRecord): PodSandboxStatus {
+  const [first, ...others] = record.ips;
+  return newPodSandboxStatus({
+    id: record.id,
+    metadata: record.config.metadata,
+    state: sandboxState(record) ?? 'SANDBOX_NOTREADY',
+    created_at: record.createdAtNs,
+    network: newPodSandboxNetworkStatus({
+      ip: first ?? '',
+      additional_ips: others.map((ip) => newPodIP({ ip })),
+    }),
+    linux: newLinuxPodSandboxStatus({
+      namespaces: newNamespace({
+        options: record.config.linux?.security_context?.namespace_options ?? null,
+      }),
+    }),
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+    runtime_handler: record.requestedHandler,
+  });
+}
+
+export function sandboxItem(record: SandboxRecord): PodSandbox {
+  return newPodSandbox({
+    id: record.id,
+    metadata: record.config.metadata,
+    state: sandboxState(record) ?? 'SANDBOX_NOTREADY',
+    created_at: record.createdAtNs,
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+    runtime_handler: record.requestedHandler,
+  });
+}
+
+export function containerStatus(record: ContainerRecord): ContainerStatus {
+  return newContainerStatus({
+    id: record.id,
+    metadata: record.config.metadata ?? newContainerMetadata(),
+    state: containerState(record) ?? 'CONTAINER_UNKNOWN',
+    created_at: record.createdAtNs,
+    started_at: record.startedAtNs,
+    finished_at: record.finishedAtNs,
+    exit_code: record.exitCode,
+    image: newImageSpec({ ...record.config.image, image: record.imageRef }),
+    image_ref: record.imageId,
+    image_id: record.imageId,
+    reason: record.reason,
+    message: record.message,
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+    mounts: record.config.mounts,
+    log_path: record.logPath ?? '',
+    resources: newContainerResources({ linux: record.config.linux?.resources ?? null }),
+    user: newContainerUser({ linux: record.user }),
+    stop_signal: record.config.stop_signal,
+  });
+}
+
+export function containerItem(record: ContainerRecord): Container {
+  return newContainer({
+    id: record.id,
+    pod_sandbox_id: record.sandboxId,
+    metadata: record.config.metadata,
+    image: newImageSpec({ ...record.config.image, image: record.imageRef }),
+    image_ref: record.imageId,
+    image_id: record.imageId,
+    state: containerState(record) ?? 'CONTAINER_UNKNOWN',
+    created_at: record.createdAtNs,
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+  });
+}
+
+function hasLabels(labels: Record<string, string>, selector: Record<string, string>): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+/** CRI ListPodSandbox: id prefix, state and labels, all of which must hold. */
+export function sandboxMatches(record: SandboxRecord, filter: PodSandboxFilter | null): boolean {
+  const state = sandboxState(record);
+  if (state === undefined) return false;
+  if (filter === null) return true;
+  return (
+    record.id.startsWith(filter.id) &&
+    (filter.state === null || filter.state.state === state) &&
+    hasLabels(record.config.labels, filter.label_selector)
+  );
+}
+
+export function containerMatches(record: ContainerRecord, filter: ContainerFilter | null): boolean {
+  const state = containerState(record);
+  if (state === undefined) return false;
+  if (filter === null) return true;
+  return (
+    record.id.startsWith(filter.id) &&
+    record.sandboxId.startsWith(filter.pod_sandbox_id) &&
+    (filter.state === null || filter.state.state === state) &&
+    hasLabels(record.config.labels, filter.label_selector)
+  );
+}

@@ -1,0 +1,226 @@
+import type { CallContext } from '../base/call-context.js';
+import { throwIfGone } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
+import type { SandboxId } from '../base/ids.js';
+import { SingleFlight } from '../base/single-flight.js';
+import { UndoStack } from '../base/undo-stack.js';
+import { renderHosts, renderResolvConf } from '../network/dns-files.js';
+import type { PortMapping } from '../network/pod-network.js';
+import type { PodSandboxConfig } from '../ports/cri/messages.js';
+import { validateSandboxConfig } from '../spec/cri-validate.js';
+import { buildSandboxSpec } from '../spec/sandbox-spec.js';
+import type { NetworkMode, SandboxRecord } from '../state/records.js';
+import type { ContainerService } from './container-service.js';
+import type { Pods } from './pods.js';
+
+/** The annotation on a sandbox that asks for no network but loopback. */
+export const networkAnnotation = 'nodelet.dev/network';
+const shmBytes = 64 * 1024 * 1024;
+const sigkill = 9;
+/** A killed process is gone within milliseconds; one stuck in the kernel for this long is an error to report. */
+const killPatienceMs = 10_000;
+
+/** Makes, stops and removes pod sandboxes: each an infra container that holds the pod's namespaces. */
+export class SandboxService {
+  private readonly starts = new SingleFlight<string, SandboxId>();
+
+  constructor(
+    private readonly pods: Pods,
+    private readonly containers: ContainerService,
+  ) {}
+
+  /** A retry with the same metadata joins the attempt in flight; a name that is taken is `exists`. */
+  async run(config: PodSandboxConfig, requestedHandler: string, ctx: CallContext): Promise<SandboxId> {
+    validateSandboxConfig(config);
+    const name = sandboxName(config);
+    return this.starts.run(name, () => this.make(name, config, requestedHandler, ctx));
+  }
+
+  private async make(
+    name: string,
+    config: PodSandboxConfig,
+    requestedHandler: string,
+    ctx: CallContext,
+  ): Promise<SandboxId> {
+    const { runner, network, images, host } = this.pods.parts;
+    const handler = runner.resolveHandler(requestedHandler);
+    const holder = this.pods.ledger.allSandboxes().find((other) => sandboxName(other.config) === name);
+    if (holder !== undefined) {
+      throw new NodeletError('exists', `sandbox ${holder.id} has this name, namespace, uid and attempt`, {
+        field: 'config.metadata',
+        remedy: 'remove that sandbox, or raise metadata.attempt',
+      });
+    }
+    const mode = networkMode(config);
+    const ports = mode === 'bridge' ? hostPorts(config) : [];
+    ctx.phase('check-ports');
+    await network.checkPorts(ports, ctx);
+    ctx.phase('image');
+    const image = await images.pauseImage(ctx);
+    throwIfGone(ctx);
+
+    const id = host.random.hex(32) as SandboxId;
+    const parent = config.linux?.cgroup_parent ?? '';
+    const record: SandboxRecord = {
+      version: 1,
+      id,
+      stage: 'creating',
+      config,
+      requestedHandler,
+      handler,
+      createdAtNs: this.pods.nowNs(),
+      networkMode: mode,
+      netnsPath: mode === 'host' ? undefined : this.pods.netnsPath(id),
+      ips: [],
+      cgroupPath: parent === '' ? `${this.pods.parts.config.cgroupParent}/pod${id}` : parent,
+      bundle: this.pods.sandboxDir(id),
+      infra: undefined,
+    };
+    await this.pods.ledger.saveSandbox(record);
+    return this.pods.queue.run(id, async () => {
+      const undo = new UndoStack();
+      undo.push('sandbox', () => this.purge(record));
+      try {
+        ctx.phase('prepare');
+        await Promise.all([
+          this.writeFiles(record),
+          parent === '' ? host.cgroups.create(record.cgroupPath) : Promise.resolve(),
+          record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
+        ]);
+        const root = await images.snapshots.prepareReadOnly(id, image.id);
+        const spec = buildSandboxSpec({
+          config,
+          rootfs: root.rootfs,
+          args: [...image.run.entrypoint, ...image.run.cmd],
+          env: image.run.env,
+          netnsPath: record.netnsPath,
+          cgroupsPath: `${record.cgroupPath}/${id}`,
+          mayLowerOomScore: this.pods.parts.limits.mayLowerOomScore,
+        });
+        await host.files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
+        throwIfGone(ctx);
+        ctx.phase('network and infra');
+        const target = { id, handler, bundle: record.bundle };
+        const [attached, started] = await Promise.allSettled([
+          mode === 'bridge' && record.netnsPath !== undefined
+            ? network.attach({ sandboxId: id, netnsPath: record.netnsPath, ports }, ctx)
+            : Promise.resolve(undefined),
+          runner.runInfra(target, ctx),
+        ]);
+        // Both have settled, so nothing is still being made while the undo runs.
+        if (attached.status === 'rejected') throw attached.reason;
+        if (started.status === 'rejected') throw started.reason;
+        record.infra = started.value;
+        record.ips = attached.value?.ips ?? [];
+        await this.writeHosts(record);
+        throwIfGone(ctx);
+        await this.pods.ledger.saveSandbox({ ...record, stage: 'ready' });
+        undo.commit();
+        return id;
+      } catch (thrown) {
+        for (const failure of await undo.unwind()) {
+          ctx.log.error({ sandbox: id, err: failure.error.message }, `undo of ${failure.description} failed`);
+        }
+        throw thrown;
+      }
+    });
+  }
+
+  async stop(id: SandboxId): Promise<void> {
+    await this.pods.queue.run(id, async () => {
+      const record = this.pods.ledger.sandbox(id);
+      if (record === undefined || record.stage === 'stopped' || record.stage === 'removing') return;
+      await this.stopInQueue(record);
+    });
+  }
+
+  /** Everything that lives is ended and all of the network is given back; records, logs and files stay until remove. */
+  async stopInQueue(record: SandboxRecord): Promise<void> {
+    await this.pods.ledger.saveSandbox({ ...record, stage: 'stopping' });
+    await this.containers.killAll(record.id);
+    await this.releaseLive(record);
+    await this.pods.ledger.saveSandbox({ ...record, stage: 'stopped', infra: undefined });
+  }
+
+  async remove(id: SandboxId): Promise<void> {
+    await this.pods.queue.run(id, async () => {
+      const record = this.pods.ledger.sandbox(id);
+      if (record !== undefined) await this.purge(record);
+    });
+  }
+
+  /** Takes back every effect a sandbox can have had, whatever its stage: also the undo of a start and the end of a crash. */
+  async purge(record: SandboxRecord): Promise<void> {
+    const { host, images } = this.pods.parts;
+    await this.pods.ledger.saveSandbox({ ...record, stage: 'removing' });
+    await this.containers.killAll(record.id);
+    for (const container of this.pods.ledger.containersOf(record.id)) await this.containers.purge(container);
+    await this.releaseLive(record);
+    await images.snapshots.remove(record.id);
+    if ((record.config.linux?.cgroup_parent ?? '') === '') await host.cgroups.remove(record.cgroupPath);
+    await host.files.removeTree(record.bundle);
+    await this.pods.ledger.forgetSandbox(record.id);
+  }
+
+  private async releaseLive(record: SandboxRecord): Promise<void> {
+    const { host, network, runner } = this.pods.parts;
+    if (record.infra !== undefined && host.processes.kill(record.infra, sigkill)) {
+      await host.processes.waitGone(record.infra, killPatienceMs);
+    }
+    await runner.remove({ id: record.id, handler: record.handler, bundle: record.bundle });
+    await network.detach(record.id);
+    if (record.netnsPath !== undefined) await host.namespaces.removeNet(record.netnsPath);
+    await host.mounts.unmount(this.pods.shmPath(record.id));
+  }
+
+  private async writeFiles(record: SandboxRecord): Promise<void> {
+    const { files, mounts } = this.pods.parts.host;
+    const dir = this.pods.sandboxDir(record.id);
+    await files.makeDir(this.pods.shmPath(record.id));
+    const hostResolv = (await files.read('/etc/resolv.conf'))?.toString('utf8') ?? '';
+    await Promise.all([
+      mounts.tmpfs(this.pods.shmPath(record.id), { sizeBytes: shmBytes, mode: 0o1777 }),
+      files.writeAtomic(`${dir}/hostname`, `${record.config.hostname}\n`, 0o644),
+      files.writeAtomic(`${dir}/resolv.conf`, renderResolvConf(record.config.dns_config, hostResolv), 0o644),
+      record.config.log_directory === '' ? undefined : files.makeDir(record.config.log_directory),
+    ]);
+  }
+
+  private async writeHosts(record: SandboxRecord): Promise<void> {
+    const { files } = this.pods.parts.host;
+    const path = `${this.pods.sandboxDir(record.id)}/hosts`;
+    if (record.networkMode === 'host') {
+      await files.writeAtomic(path, (await files.read('/etc/hosts')) ?? '', 0o644);
+      return;
+    }
+    const hosts = renderHosts({ ip: record.ips[0] ?? '', hostname: record.config.hostname });
+    await files.writeAtomic(path, hosts, 0o644);
+  }
+}
+
+function sandboxName(config: PodSandboxConfig): string {
+  const metadata = config.metadata;
+  return JSON.stringify([metadata?.name, metadata?.namespace, metadata?.uid, metadata?.attempt]);
+}
+
+function networkMode(config: PodSandboxConfig): NetworkMode {
+  const asked = config.annotations[networkAnnotation];
+  if (config.linux?.security_context?.namespace_options?.network === 'NODE') return 'host';
+  if (asked === undefined || asked === 'bridge') return 'bridge';
+  if (asked === 'none') return 'none';
+  throw new NodeletError('invalid', `"${asked}" is no network mode`, {
+    field: `config.annotations["${networkAnnotation}"]`,
+    remedy: 'use "bridge" or "none"; the host network is namespace_options.network: NODE',
+  });
+}
+
+function hostPorts(config: PodSandboxConfig): PortMapping[] {
+  return config.port_mappings
+    .filter((port) => port.host_port !== 0)
+    .map((port) => ({
+      protocol: port.protocol,
+      containerPort: port.container_port,
+      hostPort: port.host_port,
+      hostIp: port.host_ip,
+    }));
+}
