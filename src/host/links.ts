@@ -13,9 +13,11 @@ const timeoutMs = 10_000;
 
 /** Links through ip(8): one batch per change. */
 export function createLinks(processes: Processes): Links {
-  const ip = async (args: string[], stdin?: string): Promise<string> => {
+  const ip = async (args: string[], stdin?: string, netnsPath?: string): Promise<string> => {
+    // `ip -netns` knows only names under /run/netns, not paths.
+    const inside = netnsPath === undefined ? [] : ['nsenter', `--net=${netnsPath}`];
     const result = await processes.run({
-      argv: ['ip', ...args],
+      argv: [...inside, 'ip', ...args],
       timeoutMs,
       ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin) }),
     });
@@ -59,7 +61,7 @@ export function createLinks(processes: Processes): Links {
         `link set ${peerName} up`,
         ...gateways.map((gateway) => `route add default via ${gateway}`),
       ];
-      await ip(['-netns', netnsPath, '-batch', '-'], `${inside.join('\n')}\n`);
+      await ip(['-batch', '-'], `${inside.join('\n')}\n`, netnsPath);
     },
     remove: async (name) => {
       if ((await list()).some((link) => link.name === name)) await ip(['link', 'delete', name]);
