@@ -50,6 +50,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  // Gauges that call themselves totals: Prometheus' conventions keep that suffix for counters.
+  for (const misnamed of ['handles', 'requests', 'resources']) {
+    registry.removeSingleMetric(`nodejs_active_${misnamed}_total`);
+  }
 
   const operations = new Counter({
     name: 'nodelet_cri_operations_total',

@@ -23,8 +23,9 @@ function rowsOf(source: string): string[] {
         rows.push(['rpc', node.name, rpc.name, '', request, response].join('\t'));
       }
     } else if (node instanceof protobuf.Enum) {
+      const owner = node.parent instanceof protobuf.Type ? `${node.parent.name}.${node.name}` : node.name;
       for (const [name, number] of Object.entries(node.values))
-        rows.push(['enum', node.name, name, number, '', ''].join('\t'));
+        rows.push(['enum', owner, name, number, '', ''].join('\t'));
     } else if (node instanceof protobuf.Type) {
       if (node.fieldsArray.length === 0) rows.push(['message', node.name, '', '', '', ''].join('\t'));
       for (const field of node.fieldsArray) {

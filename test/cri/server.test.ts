@@ -107,9 +107,9 @@ describe('cri: server and client over a Unix socket', () => {
   });
 
   it("turns the caller's deadline into an aborted signal of kind deadline", async () => {
-    const seen = new Promise<unknown>((resolve) => {
-      void serve({ Version: (_request, ctx) => waitForAbort(ctx, resolve) });
-    });
+    let tell: (reason: unknown) => void = () => undefined;
+    const seen = new Promise<unknown>((resolve) => (tell = resolve));
+    await serve({ Version: (_request, ctx) => waitForAbort(ctx, tell) });
     const error = await failure(connect(200).runtime.Version(newVersionRequest(), backgroundContext()));
     expect(error.kind).to.equal('deadline');
     expect(await seen)
