@@ -11,6 +11,7 @@ const spawnp = libc.func(
 const actionsInit = libc.func('int posix_spawn_file_actions_init(void *actions)');
 const actionsDestroy = libc.func('int posix_spawn_file_actions_destroy(void *actions)');
 const actionDup = libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)');
+const actionClose = libc.func('int posix_spawn_file_actions_addclose(void *actions, int fd)');
 const actionChdir = libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)');
 const attrInit = libc.func('int posix_spawnattr_init(void *attr)');
 const attrDestroy = libc.func('int posix_spawnattr_destroy(void *attr)');
@@ -73,12 +74,10 @@ async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
   attrInit(attr);
   try {
     // Two rounds, over numbers nobody uses, so that no descriptor is overwritten before it was copied.
-    const parked = 200;
+    const parked = Math.max(...fds, fds.length) + 1;
     fds.forEach((fd, index) => actionDup(actions, fd, parked + index));
     fds.forEach((_, index) => actionDup(actions, parked + index, index));
-    fds.forEach((_, index) =>
-      libc.func('int posix_spawn_file_actions_addclose(void *actions, int fd)')(actions, parked + index),
-    );
+    fds.forEach((_, index) => actionClose(actions, parked + index));
     if (cwd !== undefined) actionChdir(actions, cwd);
     attrFlags(attr, setSignalDefaults | setSignalMask);
     sigfillset(signals);
@@ -179,6 +178,9 @@ function killTree(pid: number): void {
   }
 }
 
+/** Asked anew after each await, which the compiler's narrowing doesn't know of. */
+const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
+
 async function run(options: RunOptions): Promise<RunResult> {
   const { argv, env, cwd, stdin, timeoutMs, signal, maxOutputBytes = defaultOutputBytes } = options;
   if (signal?.aborted === true) throw signal.reason;
@@ -211,6 +213,8 @@ async function run(options: RunOptions): Promise<RunResult> {
     end(new NodeletError('exhausted', `${argv[0]} printed more than ${maxOutputBytes} bytes`));
   const aborted = () => end(signal?.reason);
   signal?.addEventListener('abort', aborted, { once: true });
+  // It may have fired while the spawn was awaited, when nobody listened.
+  if (isAborted(signal)) aborted();
   const timer =
     timeoutMs === undefined
       ? undefined
@@ -265,7 +269,13 @@ export function createProcesses(): Processes {
       let stderr = '';
       errors.on('data', (chunk) => (stderr += chunk.toString('utf8')));
       errors.on('error', () => errors.destroy());
-      const text = await firstLine(report.readFd, timeoutMs, signal).finally(() => errors.destroy());
+      const text = await firstLine(report.readFd, timeoutMs, signal)
+        .catch(async (thrown: unknown) => {
+          killTree(pid);
+          await reap(pid);
+          throw thrown;
+        })
+        .finally(() => errors.destroy());
       await reap(pid);
       return { report: text, stderr };
     },
@@ -310,6 +320,7 @@ function firstLine(fd: number, timeoutMs: number, signal: AbortSignal | undefine
       timeoutMs,
     );
     signal?.addEventListener('abort', aborted, { once: true });
+    if (signal?.aborted === true) aborted();
     pipe.on('data', (chunk) => {
       text += chunk.toString('utf8');
       if (text.includes('\n')) pipe.destroy();
