@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { ImageId } from '../base/ids.js';
+import { KeyedQueue } from '../base/keyed-queue.js';
 import { SingleFlight } from '../base/single-flight.js';
 import type { AuthConfig, Image } from '../ports/cri/messages.js';
 import {
@@ -66,6 +67,8 @@ export function createImages(parts: ImagesParts): Images {
   const snapshotRecords = store.table<SnapshotRecord>('snapshots');
   const layers = new LayerStore(path.join(config.rootDir, 'layers'), parts.processes);
   const pulls = new SingleFlight<string, ImageRecord>();
+  // One at a time: two pulls that name one image would otherwise each write over the other's name.
+  const naming = new KeyedQueue<'names'>();
   const all = () => records.entries().map(([, record]) => record);
 
   const lookup = (text: string): ImageRecord | undefined => {
@@ -86,7 +89,8 @@ export function createImages(parts: ImagesParts): Images {
   };
 
   /** Puts names on an image; a tag that another image had moves to this one. */
-  const save = async (record: ImageRecord): Promise<void> => {
+  const save = (record: ImageRecord): Promise<void> => naming.run('names', () => putNames(record));
+  const putNames = async (record: ImageRecord): Promise<void> => {
     for (const other of all()) {
       const kept = other.repoTags.filter((tag) => !record.repoTags.includes(tag));
       if (other.id !== record.id && kept.length < other.repoTags.length) {
@@ -97,6 +101,7 @@ export function createImages(parts: ImagesParts): Images {
     const union = (a: string[], b: string[]) => [...new Set([...a, ...b])];
     await records.put(record.id, {
       ...record,
+      pinned: record.pinned || (known?.pinned ?? false),
       repoTags: union(known?.repoTags ?? [], record.repoTags),
       repoDigests: union(known?.repoDigests ?? [], record.repoDigests),
     });
@@ -181,8 +186,11 @@ export function createImages(parts: ImagesParts): Images {
       newPullImageResponse({ image_ref: (await pullShared(required(image?.image), auth, ctx)).id }),
     RemoveImage: async ({ image }) => {
       const found = lookup(required(image?.image));
-      if (found?.pinned === true && found.repoTags.includes(embeddedPauseReference)) {
-        throw new NodeletError('denied', 'the embedded pause image is pinned', { field: 'image.image' });
+      if (found?.pinned === true) {
+        throw new NodeletError('denied', 'the image is pinned: every pod needs it', {
+          field: 'image.image',
+          remedy: 'configure another pauseImage first',
+        });
       }
       if (found !== undefined) await records.remove(found.id);
       await collect();

@@ -116,18 +116,31 @@ export class LayerStore {
 
   /** A whiteout of the image (layer.md) in overlay's form: a 0:0 device, or a folder marked opaque. */
   private async whiteOut(dir: string, name: string): Promise<void> {
-    const parent = path.join(dir, path.dirname(name));
-    await fs.promises.mkdir(parent, { recursive: true });
-    const real = await fs.promises.realpath(parent);
-    if (real !== path.resolve(parent) || !`${real}/`.startsWith(`${dir}/`)) {
-      throw new NodeletError('corrupt', `the layer's whiteout "${name}" leads through a symbolic link`);
-    }
+    const parent = await this.folderInside(dir, path.dirname(name), name);
     if (path.basename(name) === opaqueMarker) {
       await this.run(['setfattr', '--name', 'trusted.overlay.opaque', '--value', 'y', parent]);
       return;
     }
-    const hidden = path.join(parent, path.basename(name).slice(whiteoutPrefix.length));
+    const hiddenName = path.basename(name).slice(whiteoutPrefix.length);
+    if (['', '.', '..'].includes(hiddenName)) throw hostile(name, 'names no entry');
+    const hidden = path.join(parent, hiddenName);
+    // A layer's whiteouts speak of the layers below: an entry that this layer itself brings stays.
+    if ((await statIfAny(hidden)) !== undefined) return;
     await this.run(['mknod', hidden, 'c', '0', '0']);
+  }
+
+  /** The folder of a whiteout, made where it is missing. Each step is looked at before anything is made, since the archive may lie. */
+  private async folderInside(dir: string, relative: string, name: string): Promise<string> {
+    let at = dir;
+    for (const part of relative.split('/')) {
+      if (part === '' || part === '.') continue;
+      if (part === '..') throw hostile(name, 'climbs out of the layer');
+      at = path.join(at, part);
+      const stat = await statIfAny(at);
+      if (stat === undefined) await fs.promises.mkdir(at, { mode: 0o755 });
+      else if (!stat.isDirectory()) throw hostile(name, 'leads through something that is no folder');
+    }
+    return at;
   }
 
   private async run(argv: string[]): Promise<string> {
@@ -143,4 +156,16 @@ export class LayerStore {
       `${argv[0] ?? ''}: ${result.stderr.toString('utf8').trim().slice(0, 500)}`,
     );
   }
+}
+
+const hostile = (name: string, why: string): NodeletError =>
+  new NodeletError('corrupt', `the layer's whiteout "${name}" ${why}`, {
+    remedy: 'the image is damaged or hostile; nothing of it was kept',
+  });
+
+async function statIfAny(file: string): Promise<fs.Stats | undefined> {
+  return fs.promises.lstat(file).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return undefined;
+    throw thrown;
+  });
 }

@@ -37,6 +37,8 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
       string,
     ];
     if ((await mounts.list(rootfs)).length > 0) return { rootfs };
+    // A volatile mount that a reboot cut short leaves a mark there that forbids mounting it again.
+    await files.removeTree(work);
     for (const dir of [upper, work, rootfs]) await files.makeDir(dir);
     await mounts.overlay({ target: rootfs, lowers: layers.map(parts.layerFolder), upper, work });
     return { rootfs };
