@@ -36,7 +36,7 @@ export function createLinks(processes: Processes): Links {
   };
   return {
     list,
-    ensureBridge: async ({ name, addresses, mtu }) => {
+    ensureBridge: async ({ name, mac, addresses, mtu }) => {
       const there = (await list()).find((link) => link.name === name);
       if (there !== undefined && there.kind !== 'bridge') {
         throw new NodeletError('exists', `${name} exists and is no bridge`, {
@@ -45,9 +45,9 @@ export function createLinks(processes: Processes): Links {
         });
       }
       await batch([
-        ...(there === undefined ? [`link add ${name} type bridge`] : []),
+        ...(there === undefined ? [`link add ${name} address ${mac} type bridge`] : []),
         ...addresses.map((address) => `addr replace ${address} dev ${name}`),
-        `link set ${name} mtu ${mtu} up`,
+        `link set ${name} address ${mac} mtu ${mtu} up`,
       ]);
     },
     createVeth: async ({ hostName, bridge, netnsPath, peerName, mac, mtu, addresses, gateways }) => {

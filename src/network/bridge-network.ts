@@ -6,11 +6,13 @@ import { UndoStack } from '../base/undo-stack.js';
 import type { Host } from '../ports/host.js';
 import type { NetworkConfigSection } from '../spec/node-config.js';
 import { portsClash, tableScript } from './nft-script.js';
-import type { NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
+import type { AttachRequest, NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
 import { addressText, nextFree, parseSubnet } from './subnet.js';
 
 interface AttachmentRecord extends NetworkAttachment {
   ports: PortMapping[];
+  /** False from the durable intent until every effect is done: what a crash left so is made anew. */
+  made: boolean;
 }
 
 export interface PodNetworkParts extends Pick<
@@ -22,6 +24,7 @@ export interface PodNetworkParts extends Pick<
 }
 
 const defaultMtu = 1500;
+const linkPrefix = 'nl';
 
 /** The built-in bridge network. Each attachment's record is durable before its first effect and goes after its last undo. */
 export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
@@ -30,11 +33,14 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
   const gateway = addressText(subnet.base + 1);
   const mtu = config.mtu === 0 ? defaultMtu : config.mtu;
   const records = store.table<AttachmentRecord>('network-attachments');
+  /** Offset of the address given last: durable, so that a freed one rests even over a restart. */
+  const cursor = store.table<number>('network-cursor');
   const queue = new KeyedQueue<'addresses' | 'table'>();
-  let lastOffset = 1;
+  /** One writer per sandbox: a second attach must not undo what the first has made. */
+  const sandboxes = new KeyedQueue<string>();
   let started = false;
 
-  const writeTable = () =>
+  const writeTable = (leaving?: string) =>
     queue.run('table', () =>
       firewall.apply(
         tableScript({
@@ -43,6 +49,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
           subnet: config.subnet,
           ports: records
             .entries()
+            .filter(([id]) => id !== leaving)
             .flatMap(([, record]) => record.ports.map((port) => ({ ...port, ip: record.ips[0] ?? '' }))),
         }),
       ),
@@ -60,17 +67,64 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     const record = records.get(id);
     if (record === undefined) return;
     await links.remove(record.hostInterface);
-    if (record.ports.length > 0) {
-      await records.put(id, { ...record, ports: [] });
-      await writeTable();
-    }
+    // The record keeps its ports until the rules are gone, so that a failed detach can be repeated whole.
+    if (record.ports.length > 0) await writeTable(id);
     await records.remove(id);
+  };
+
+  const attach = async ({ sandboxId, netnsPath, ports }: AttachRequest): Promise<NetworkAttachment> => {
+    const known = records.get(sandboxId);
+    if (known?.made === true) return known;
+    if (known !== undefined) await detach(sandboxId);
+    const hash = createHash('sha256').update(sandboxId).digest('hex');
+    const record = await queue.run('addresses', async () => {
+      clashWith(ports, sandboxId);
+      const taken = new Set(records.entries().flatMap(([, other]) => other.ips));
+      const offset = nextFree(subnet, taken, cursor.get('last') ?? 1);
+      await cursor.put('last', offset);
+      const intent: AttachmentRecord = {
+        ips: [addressText(subnet.base + offset)],
+        mac: macOf(hash),
+        hostInterface: `${linkPrefix}${hash.slice(0, 12)}`,
+        ports: [...ports],
+        made: false,
+      };
+      await records.put(sandboxId, intent);
+      return intent;
+    });
+    const undo = new UndoStack();
+    undo.push('network attachment', () => detach(sandboxId));
+    try {
+      await links.createVeth({
+        hostName: record.hostInterface,
+        bridge: config.bridge,
+        netnsPath,
+        peerName: 'eth0',
+        mac: record.mac,
+        mtu,
+        addresses: record.ips.map((ip) => `${ip}/${subnet.prefix}`),
+        gateways: [gateway],
+      });
+      if (ports.length > 0) await writeTable();
+      await records.put(sandboxId, { ...record, made: true });
+      return { ips: record.ips, mac: record.mac, hostInterface: record.hostInterface };
+    } catch (thrown) {
+      for (const failure of await undo.unwind()) {
+        parts.log.error({ sandbox: sandboxId, err: failure.error.message }, 'undo of the attachment failed');
+      }
+      throw thrown;
+    }
   };
 
   return {
     start: async () => {
       await sysctls.write('net.ipv4.ip_forward', '1');
-      await links.ensureBridge({ name: config.bridge, addresses: [`${gateway}/${subnet.prefix}`], mtu });
+      await links.ensureBridge({
+        name: config.bridge,
+        mac: macOf(createHash('sha256').update(config.bridge).digest('hex')),
+        addresses: [`${gateway}/${subnet.prefix}`],
+        mtu,
+      });
       // Without it the kernel drops packets from 127.0.0.1 that DNAT sends to a pod.
       await sysctls.write(`net.ipv4.conf.${config.bridge}.route_localnet`, '1');
       await writeTable();
@@ -78,62 +132,38 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     },
     checkPorts: async (ports) => {
       clashWith(ports, '');
-      for (const port of ports) {
+      for (const [index, port] of ports.entries()) {
+        if (port.hostIp.includes(':') && port.hostIp !== '::') {
+          throw new NodeletError(
+            'unsupported',
+            `host ports on an IPv6 address (${port.hostIp}) are not supported yet`,
+            {
+              field: 'config.port_mappings.host_ip',
+              remedy: 'leave it out, or name an IPv4 address',
+            },
+          );
+        }
+        if (ports.slice(0, index).some((other) => portsClash(port, other))) {
+          throw portTaken(port, 'this pod itself, a second time');
+        }
         if (await hostPorts.isBound(port)) throw portTaken(port, 'another program on this machine');
       }
     },
-    attach: async ({ sandboxId, netnsPath, ports }) => {
-      const known = records.get(sandboxId);
-      if (known !== undefined) return known;
-      const hash = createHash('sha256').update(sandboxId).digest('hex');
-      const record = await queue.run('addresses', async () => {
-        clashWith(ports, sandboxId);
-        const taken = new Set(records.entries().flatMap(([, other]) => other.ips));
-        lastOffset = nextFree(subnet, taken, lastOffset);
-        const made: AttachmentRecord = {
-          ips: [addressText(subnet.base + lastOffset)],
-          mac: `02:${(hash.slice(0, 10).match(/../g) ?? []).join(':')}`,
-          hostInterface: `nl${hash.slice(0, 12)}`,
-          ports: [...ports],
-        };
-        await records.put(sandboxId, made);
-        return made;
-      });
-      const undo = new UndoStack();
-      undo.push('network attachment', () => detach(sandboxId));
-      try {
-        await links.createVeth({
-          hostName: record.hostInterface,
-          bridge: config.bridge,
-          netnsPath,
-          peerName: 'eth0',
-          mac: record.mac,
-          mtu,
-          addresses: record.ips.map((ip) => `${ip}/${subnet.prefix}`),
-          gateways: [gateway],
-        });
-        if (ports.length > 0) await writeTable();
-        return { ips: record.ips, mac: record.mac, hostInterface: record.hostInterface };
-      } catch (thrown) {
-        for (const failure of await undo.unwind()) {
-          parts.log.error(
-            { sandbox: sandboxId, err: failure.error.message },
-            'undo of the attachment failed',
-          );
-        }
-        throw thrown;
-      }
-    },
-    detach,
+    attach: (request) => sandboxes.run(request.sandboxId, () => attach(request)),
+    detach: (id) => sandboxes.run(id, () => detach(id)),
     sweep: async (live) => {
-      for (const [id] of records.entries()) if (!live.has(id)) await detach(id);
+      for (const [id] of records.entries()) {
+        if (!live.has(id)) await sandboxes.run(id, () => detach(id));
+      }
+      // Links first, records second: one that is attached meanwhile has its record by then.
+      const ports = (await links.list()).filter((link) => link.master === config.bridge);
       const known = new Set(records.entries().map(([, record]) => record.hostInterface));
-      for (const link of await links.list()) {
-        if (link.master === config.bridge && !known.has(link.name)) await links.remove(link.name);
+      for (const { name } of ports) {
+        if (name.startsWith(linkPrefix) && !known.has(name)) await links.remove(name);
       }
     },
     tearDown: async () => {
-      for (const [id] of records.entries()) await detach(id);
+      for (const [id] of records.entries()) await sandboxes.run(id, () => detach(id));
       await links.remove(config.bridge);
       await firewall.apply(`table ip ${config.table} {}\ndelete table ip ${config.table}\n`);
       started = false;
@@ -150,4 +180,9 @@ function portTaken(port: PortMapping, holder: string): NodeletError {
     field: 'config.port_mappings.host_port',
     remedy: 'choose another host port, or remove the holder',
   });
+}
+
+/** A locally administered unicast address from a hash: the same for the same thing, always. */
+function macOf(hash: string): string {
+  return `02:${(hash.slice(0, 10).match(/../g) ?? []).join(':')}`;
 }

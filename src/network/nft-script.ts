@@ -31,6 +31,10 @@ export function tableScript({ table, bridge, subnet, ports }: TableInput): strin
     `  fib daddr type local dnat ip to ${protocol} dport map @${protocol}_any`,
   ]);
   lines.push(
+    // route_localnet lets host ports work on 127.0.0.1; without this, a pod could reach what listens on the host's loopback.
+    ' chain guard { type filter hook prerouting priority raw; policy accept;',
+    `  iifname "${bridge}" ip daddr 127.0.0.0/8 drop`,
+    ' }',
     ' chain prerouting { type nat hook prerouting priority dstnat; policy accept;',
     ...dnat,
     ' }',

@@ -177,11 +177,16 @@ export class SandboxService {
     const { files, mounts } = this.pods.parts.host;
     const dir = this.pods.sandboxDir(record.id);
     await files.makeDir(this.pods.shmPath(record.id));
-    const hostResolv = (await files.read('/etc/resolv.conf'))?.toString('utf8') ?? '';
+    const textOf = async (path: string) => (await files.read(path))?.toString('utf8') ?? '';
+    const resolv = {
+      text: await textOf('/etc/resolv.conf'),
+      upstreamText: await textOf('/run/systemd/resolve/resolv.conf'),
+      ownNetwork: record.networkMode !== 'host',
+    };
     await Promise.all([
       mounts.tmpfs(this.pods.shmPath(record.id), { sizeBytes: shmBytes, mode: 0o1777 }),
       files.writeAtomic(`${dir}/hostname`, `${record.config.hostname}\n`, 0o644),
-      files.writeAtomic(`${dir}/resolv.conf`, renderResolvConf(record.config.dns_config, hostResolv), 0o644),
+      files.writeAtomic(`${dir}/resolv.conf`, renderResolvConf(record.config.dns_config, resolv), 0o644),
       record.config.log_directory === '' ? undefined : files.makeDir(record.config.log_directory),
     ]);
   }

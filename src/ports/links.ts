@@ -1,5 +1,7 @@
 export interface BridgeSpec {
   name: string;
+  /** Of its own: otherwise a bridge takes the lowest of its ports', which changes as pods come and go. */
+  mac: string;
   /** Address with prefix, e.g. `10.88.0.1/16`. */
   addresses: readonly string[];
   mtu: number;
