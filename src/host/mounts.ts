@@ -1,22 +1,24 @@
 import fs from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { NodeletError } from '../base/errors.js';
 import type { MountEntry, Mounts } from '../ports/mounts.js';
-import { errnoName, lastErrno, libc } from './libc.js';
+import { bind, errnoName, lastErrno } from './libc.js';
 
-const mount = libc.func(
+type MountArguments = [
+  source: string,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null,
+];
+export const mount = bind<(...args: MountArguments) => number>(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
-const umount2 = libc.func('int umount2(const char *target, int flags)');
-const umount2Async = promisify(umount2.async.bind(umount2)) as (
-  target: string,
-  flags: number,
-) => Promise<number>;
+const umount2 = bind<(target: string, flags: number) => number>('int umount2(const char *target, int flags)');
 
 const flag = { readOnly: 1, noSuid: 2, noDev: 4, noExec: 8, remount: 32, bind: 4096, rec: 16384 };
 const detach = 2;
 
-function mustMount(what: string, args: [string, string, string | null, number, string | null]): void {
+function mustMount(what: string, args: MountArguments): void {
   if (mount(...args) === 0) return;
   throw new NodeletError('tool-failed', `mounting ${what} failed: ${errnoName(lastErrno())}`, {
     remedy: 'see the kernel log (dmesg) for the reason',
@@ -57,7 +59,7 @@ export function createMounts(): Mounts {
     },
     unmount: async (target) => {
       if (!(await mountEntries(target)).some((entry) => entry.target === target)) return;
-      if ((await umount2Async(target, 0)) === 0) return;
+      if ((await umount2.inWorker(target, 0)) === 0) return;
       // Busy: somebody still has a file open there; detached, it goes with its last user.
       if (umount2(target, detach) === 0) return;
       throw new NodeletError('tool-failed', `unmounting ${target} failed: ${errnoName(lastErrno())}`);

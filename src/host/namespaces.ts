@@ -3,15 +3,16 @@ import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { Mounts } from '../ports/mounts.js';
 import type { Namespaces } from '../ports/namespaces.js';
-import { errnoName, lastErrno, libc } from './libc.js';
+import { bind, closeFd, errnoName, lastErrno } from './libc.js';
+import { mount } from './mounts.js';
 
-const unshare = libc.func('int unshare(int flags)');
-const setns = libc.func('int setns(int fd, int type)');
-const socket = libc.func('int socket(int domain, int type, int protocol)');
-const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)');
-const close = libc.func('int close(int fd)');
-const mount = libc.func(
-  'int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)',
+const unshare = bind<(flags: number) => number>('int unshare(int flags)');
+const setns = bind<(fd: number, type: number) => number>('int setns(int fd, int type)');
+const socket = bind<(domain: number, type: number, protocol: number) => number>(
+  'int socket(int domain, int type, int protocol)',
+);
+const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>(
+  'int ioctl(int fd, unsigned long request, void *argument)',
 );
 
 const newNet = 0x40000000;
@@ -37,7 +38,7 @@ function bringLoopbackUp(): void {
   try {
     must(ioctl(fd, setInterfaceFlags, request), 'bringing lo up');
   } finally {
-    close(fd);
+    closeFd(fd);
   }
 }
 

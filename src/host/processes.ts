@@ -1,38 +1,50 @@
 import fs from 'node:fs';
 import net from 'node:net';
-import { promisify } from 'node:util';
 import { NodeletError } from '../base/errors.js';
 import type { ProcessIdentity, Processes, RunOptions, RunResult } from '../ports/processes.js';
-import { errnoName, libc } from './libc.js';
+import { bind, closeFd, errnoName } from './libc.js';
 
-const spawnp = libc.func(
+const spawnp = bind<
+  (
+    pid: number[],
+    file: string,
+    actions: Buffer,
+    attr: Buffer,
+    argv: (string | null)[],
+    envp: (string | null)[],
+  ) => number
+>(
   'int posix_spawnp(_Out_ int *pid, const char *file, void *actions, void *attr, const char **argv, const char **envp)',
 );
-const actionsInit = libc.func('int posix_spawn_file_actions_init(void *actions)');
-const actionsDestroy = libc.func('int posix_spawn_file_actions_destroy(void *actions)');
-const actionDup = libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)');
-const actionClose = libc.func('int posix_spawn_file_actions_addclose(void *actions, int fd)');
-const actionChdir = libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)');
-const attrInit = libc.func('int posix_spawnattr_init(void *attr)');
-const attrDestroy = libc.func('int posix_spawnattr_destroy(void *attr)');
-const attrFlags = libc.func('int posix_spawnattr_setflags(void *attr, short flags)');
-const attrDefaults = libc.func('int posix_spawnattr_setsigdefault(void *attr, void *set)');
-const attrMask = libc.func('int posix_spawnattr_setsigmask(void *attr, void *set)');
-const sigfillset = libc.func('int sigfillset(void *set)');
-const sigemptyset = libc.func('int sigemptyset(void *set)');
-const pipe2 = libc.func('int pipe2(_Out_ int *fds, int flags)');
-const close = libc.func('int close(int fd)');
-const waitpid = libc.func('int waitpid(int pid, _Out_ int *status, int options)');
-
-type Spawnp = (
-  pid: number[],
-  file: string,
-  actions: Buffer,
-  attr: Buffer,
-  argv: (string | null)[],
-  envp: (string | null)[],
-) => Promise<number>;
-const spawnpAsync = promisify(spawnp.async.bind(spawnp)) as Spawnp;
+type OnStruct = (struct: Buffer) => number;
+const actionsInit = bind<OnStruct>('int posix_spawn_file_actions_init(void *actions)');
+const actionsDestroy = bind<OnStruct>('int posix_spawn_file_actions_destroy(void *actions)');
+const actionDup = bind<(actions: Buffer, fd: number, as: number) => number>(
+  'int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)',
+);
+const actionClose = bind<(actions: Buffer, fd: number) => number>(
+  'int posix_spawn_file_actions_addclose(void *actions, int fd)',
+);
+const actionChdir = bind<(actions: Buffer, path: string) => number>(
+  'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
+);
+const attrInit = bind<OnStruct>('int posix_spawnattr_init(void *attr)');
+const attrDestroy = bind<OnStruct>('int posix_spawnattr_destroy(void *attr)');
+const attrFlags = bind<(attr: Buffer, flags: number) => number>(
+  'int posix_spawnattr_setflags(void *attr, short flags)',
+);
+const attrDefaults = bind<(attr: Buffer, set: Buffer) => number>(
+  'int posix_spawnattr_setsigdefault(void *attr, void *set)',
+);
+const attrMask = bind<(attr: Buffer, set: Buffer) => number>(
+  'int posix_spawnattr_setsigmask(void *attr, void *set)',
+);
+const sigfillset = bind<OnStruct>('int sigfillset(void *set)');
+const sigemptyset = bind<OnStruct>('int sigemptyset(void *set)');
+const pipe2 = bind<(fds: number[], flags: number) => number>('int pipe2(_Out_ int *fds, int flags)');
+const waitpid = bind<(pid: number, status: number[], options: number) => number>(
+  'int waitpid(int pid, _Out_ int *status, int options)',
+);
 
 /** Generous upper bounds of glibc's opaque structs. */
 const structBytes = { actions: 128, attr: 512, sigset: 128 };
@@ -89,7 +101,14 @@ async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
       ([key, value]) => `${key}=${value}`,
     );
     const program = argv[0] ?? '';
-    const result = await spawnpAsync(pid, program, actions, attr, [...argv, null], [...environment, null]);
+    const result = await spawnp.inWorker(
+      pid,
+      program,
+      actions,
+      attr,
+      [...argv, null],
+      [...environment, null],
+    );
     if (result !== 0) {
       throw new NodeletError('tool-failed', `${program} can't be started: ${errnoName(result)}`, {
         remedy: 'nodelet doctor tells which programs are missing',
@@ -181,9 +200,14 @@ function killTree(pid: number): void {
 /** Asked anew after each await, which the compiler's narrowing doesn't know of. */
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
+function reasonOf(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new NodeletError('canceled', 'the caller has gone away');
+}
+
 async function run(options: RunOptions): Promise<RunResult> {
   const { argv, env, cwd, stdin, timeoutMs, signal, maxOutputBytes = defaultOutputBytes } = options;
-  if (signal?.aborted === true) throw signal.reason;
+  if (signal?.aborted === true) throw reasonOf(signal);
   const nullFd = fs.openSync('/dev/null', 'r+');
   const input = stdin === undefined ? undefined : openPipe();
   const [out, err, lifeline] =
@@ -192,7 +216,7 @@ async function run(options: RunOptions): Promise<RunResult> {
       : [openPipe(), openPipe(), undefined];
   const childEnds = [input?.readFd, out?.writeFd, err?.writeFd, lifeline?.writeFd, nullFd];
   const parentEnds = [input?.writeFd, out?.readFd, err?.readFd, lifeline?.readFd];
-  const closeAll = (fds: (number | undefined)[]) => fds.forEach((fd) => fd !== undefined && close(fd));
+  const closeAll = (fds: (number | undefined)[]) => fds.forEach((fd) => fd !== undefined && closeFd(fd));
   let pid: number;
   try {
     const fds = [input?.readFd ?? nullFd, out?.writeFd ?? nullFd, err?.writeFd ?? nullFd];
@@ -204,14 +228,14 @@ async function run(options: RunOptions): Promise<RunResult> {
   } finally {
     closeAll(childEnds);
   }
-  let failure: unknown;
-  const end = (reason: unknown) => {
+  let failure: Error | undefined;
+  const end = (reason: Error) => {
     failure ??= reason;
     killTree(pid);
   };
   const tooMuch = () =>
     end(new NodeletError('exhausted', `${argv[0]} printed more than ${maxOutputBytes} bytes`));
-  const aborted = () => end(signal?.reason);
+  const aborted = () => end(reasonOf(signal));
   signal?.addEventListener('abort', aborted, { once: true });
   // It may have fired while the spawn was awaited, when nobody listened.
   if (isAborted(signal)) aborted();
@@ -246,7 +270,7 @@ export function createProcesses(): Processes {
   return {
     run,
     startMonitor: async ({ argv, env, timeoutMs, signal }) => {
-      if (signal?.aborted === true) throw signal.reason;
+      if (signal?.aborted === true) throw reasonOf(signal);
       const nullFd = fs.openSync('/dev/null', 'r+');
       const [report, start, err] = [openPipe(), openPipe(), openPipe()];
       let pid: number;
@@ -257,13 +281,13 @@ export function createProcesses(): Processes {
           fds: [nullFd, nullFd, err.writeFd, report.writeFd, start.readFd],
         });
       } catch (thrown) {
-        [start.writeFd, report.readFd, err.readFd].forEach((fd) => close(fd));
+        [start.writeFd, report.readFd, err.readFd].forEach((fd) => closeFd(fd));
         throw thrown;
       } finally {
-        [nullFd, report.writeFd, start.readFd, err.writeFd].forEach((fd) => close(fd));
+        [nullFd, report.writeFd, start.readFd, err.writeFd].forEach((fd) => closeFd(fd));
       }
       fs.writeSync(start.writeFd, 'x');
-      close(start.writeFd);
+      closeFd(start.writeFd);
       // The monitor holds stderr for its whole life: it is read only as far as the report.
       const errors = new net.Socket({ fd: err.readFd, readable: true, writable: false });
       let stderr = '';
@@ -310,11 +334,11 @@ function firstLine(fd: number, timeoutMs: number, signal: AbortSignal | undefine
   return new Promise((resolve, reject) => {
     let text = '';
     const pipe = new net.Socket({ fd, readable: true, writable: false });
-    const fail = (reason: unknown) => {
+    const fail = (reason: Error) => {
       pipe.destroy();
-      reject(reason instanceof Error ? reason : new NodeletError('canceled', 'the caller has gone away'));
+      reject(reason);
     };
-    const aborted = () => fail(signal?.reason);
+    const aborted = () => fail(reasonOf(signal));
     const timer = setTimeout(
       () => fail(new NodeletError('deadline', `the monitor did not report within ${timeoutMs} ms`)),
       timeoutMs,
