@@ -4,7 +4,6 @@ import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc
 import type { Log } from '../base/call-context.js';
 import type { Clock } from '../ports/clock.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
-import type { CriMetrics } from '../telemetry/metrics.js';
 import { loadCriDefinitions, messageMaxBytes, methodsOf, verbNames } from './definitions.js';
 import type { CriServiceName } from './definitions.js';
 import { funnel, unimplemented } from './funnel.js';
@@ -14,7 +13,6 @@ import { claimSocketPath, listenOn } from './socket-claim.js';
 export interface CriServerOptions {
   runtime: CriRuntime;
   log: Log;
-  metrics: CriMetrics;
   /** Absolute path of the Unix socket to serve on. */
   socketPath: string;
   clock: Clock;
@@ -43,7 +41,7 @@ export function createCriServer(options: CriServerOptions): CriServer {
     const handlers: UntypedServiceImplementation = {};
     for (const rpc of Object.keys(methodsOf(definitions[service]))) {
       const handler = verbNames[service].includes(rpc)
-        ? funnel(rpc, async (request, ctx) => known[rpc]?.(request, ctx), { ...options, log })
+        ? funnel(async (request, ctx) => known[rpc]?.(request, ctx), { clock, log })
         : unimplemented(service, rpc, log);
       handlers[rpc] = handler as UntypedHandleCall;
     }

@@ -1,6 +1,7 @@
 import type { Log } from '../base/call-context.js';
 import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
+import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
 import { createImages } from '../images/image-room.js';
 import { createPodNetwork } from '../network/bridge-network.js';
@@ -48,13 +49,15 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     version,
   );
   metrics.observeStates({ pods: () => pods.counts().sandboxes, containers: () => pods.counts().containers });
-  const runtime: CriRuntime = { runtime: pods.verbs, images: images.verbs };
+  const runtime: CriRuntime = observedRuntime(
+    { runtime: pods.verbs, images: images.verbs },
+    { log: log.child({ room: 'cri' }), metrics, clock: host.clock },
+  );
   const agent = createAgent({ cri: runtime, ...host, log: log.child({ room: 'agent' }), config });
   const api = createApiServer({ agent, socketPath: config.apiSocket, log: log.child({ room: 'api' }) });
   const cri = createCriServer({
     runtime,
     log,
-    metrics,
     socketPath: config.criSocket,
     clock: host.clock,
   });

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** What the CRI server reports of each finished call. */
+/** What is reported of each finished CRI call, a client's or the agent's. */
 export interface CriOperation {
   /** The rpc's name, e.g. `RunPodSandbox`. */
   operation: string;

@@ -9,6 +9,7 @@ import { NodeletError, errorKinds } from '../../src/base/errors.js';
 import type { ErrorKind } from '../../src/base/errors.js';
 import { createCriClient } from '../../src/cri/client.js';
 import type { CriClient } from '../../src/cri/client.js';
+import { observedRuntime } from '../../src/cri/observed-runtime.js';
 import { createCriServer } from '../../src/cri/server.js';
 import type { CriServer } from '../../src/cri/server.js';
 import { newVersionRequest, newVersionResponse } from '../../src/ports/cri/messages.js';
@@ -36,9 +37,8 @@ describe('cri: server and client over a Unix socket', () => {
   async function serve(verbs: Verbs): Promise<CriServer> {
     const metrics = { criOperation: (operation: CriOperation) => void operations.push(operation) };
     const server = createCriServer({
-      runtime: runtimeWith(verbs),
+      runtime: observedRuntime(runtimeWith(verbs), { log: silentLog, metrics, clock }),
       log: silentLog,
-      metrics,
       socketPath,
       clock,
     });
