@@ -3,5 +3,3 @@ export type SandboxId = string & { readonly __brand: 'SandboxId' };
 export type ContainerId = string & { readonly __brand: 'ContainerId' };
 /** `sha256:<64 hex>` of an image's config blob: the image id of CRI and of Docker. */
 export type ImageId = string & { readonly __brand: 'ImageId' };
-/** `algorithm:hex` of a blob, OCI image-spec descriptor.md. */
-export type Digest = string & { readonly __brand: 'Digest' };

@@ -129,12 +129,13 @@ export class RegistryClient {
       this.authorization = basic;
       return basic !== undefined;
     }
-    const fields = Object.fromEntries(
-      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
+    const fields = new Map(
+      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value]),
     );
-    if (!/^bearer/i.test(challenge) || fields['realm'] === undefined) return false;
-    const url = new URL(fields['realm']);
-    if (fields['service'] !== undefined) url.searchParams.set('service', fields['service']);
+    const [realm, service] = [fields.get('realm'), fields.get('service')];
+    if (!/^bearer/i.test(challenge) || realm === undefined) return false;
+    const url = new URL(realm);
+    if (service !== undefined) url.searchParams.set('service', service);
     url.searchParams.set('scope', `repository:${this.reference.repository}:pull`);
     const response = await fetch(url, {
       headers: basic === undefined ? {} : { authorization: basic },
