@@ -1,21 +1,34 @@
 #!/usr/bin/env node
 // Makes an OCI image of one layer from a folder and pushes it to a registry that speaks plain http:
-//   hack/push-image.mjs ROOTFS 127.0.0.1:5055/name:tag CMD [ARG...]
+//   hack/push-image.mjs [--user U] [--env K=V]... [--entrypoint WORD]... [--workdir DIR] [--stop-signal SIG] \
+//     ROOTFS 127.0.0.1:5055/name:tag [CMD [ARG...]]
 /* global fetch */
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
-const [rootfs, reference, ...command] = process.argv.slice(2);
-const match = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference ?? '');
-if (!rootfs || !match || command.length === 0) {
-  console.error('usage: push-image.mjs ROOTFS HOST:PORT/NAME:TAG CMD [ARG...]');
-  process.exit(2);
+const words = process.argv.slice(2);
+const options = { user: [], env: [], entrypoint: [], workdir: [], 'stop-signal': [] };
+// Options end at the first word that is none, since the command may have dashes of its own.
+while (words[0]?.startsWith('--')) {
+  const [option, value] = words.splice(0, 2);
+  const values = options[option.slice(2)];
+  if (!values || value === undefined) usage();
+  values.push(value);
 }
+const [rootfs, reference, ...command] = words;
+const match = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference ?? '');
+if (!rootfs || !match || command.length + options.entrypoint.length === 0) usage();
 const [, host, name, tag] = match;
 const base = `http://${host}/v2/${name}`;
 const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+function usage() {
+  console.error('usage: push-image.mjs [OPTION VALUE]... ROOTFS HOST:PORT/NAME:TAG [CMD [ARG...]]');
+  console.error(`options: ${Object.keys(options).join(', ')}`);
+  process.exit(2);
+}
 
 async function expectStatus(response, wanted, what) {
   if (!wanted.includes(response.status)) {
@@ -47,7 +60,14 @@ const layer = execFileSync('tar', [...tarArgs, '-cf', '-', '.'], { maxBuffer: 1 
 const config = {
   architecture: { x64: 'amd64' }[process.arch] ?? process.arch,
   os: 'linux',
-  config: { Cmd: command, Env: ['PATH=/bin'], WorkingDir: '/' },
+  config: {
+    Cmd: command,
+    Env: ['PATH=/bin', ...options.env],
+    WorkingDir: options.workdir[0] ?? '/',
+    ...(options.entrypoint.length > 0 && { Entrypoint: options.entrypoint }),
+    ...(options.user.length > 0 && { User: options.user[0] }),
+    ...(options['stop-signal'].length > 0 && { StopSignal: options['stop-signal'][0] }),
+  },
   rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },
   history: [{ created_by: 'hack/push-image.mjs' }],
 };

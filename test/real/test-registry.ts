@@ -1,0 +1,125 @@
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The repository's root, from dist/test/real. */
+export const repositoryDir = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** What a test image differs in from the plain one: busybox with all applets, users `root` and `app`, command `sleep 1000000`. */
+export interface ImageVariant {
+  user?: string;
+  env?: string[];
+  entrypoint?: string[];
+  cmd?: string[];
+  workdir?: string;
+  stopSignal?: string;
+}
+
+export interface TestRegistry {
+  /** `127.0.0.1:PORT`. */
+  address: string;
+  /** Pushes the variant, once however often it is asked for, and gives its reference. */
+  push(variant?: ImageVariant): Promise<string>;
+}
+
+const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n';
+/** `app` is a member of `staff`, which the image's own group list alone tells. */
+const group = 'root:x:0:\napp:x:1000:\nstaff:x:3000:app\n';
+
+let serving: Promise<{ registry: TestRegistry; stop: () => Promise<void> }> | undefined;
+
+/** The one real registry of this test process, on a free loopback port, its data in a folder that goes with it. */
+export async function testRegistry(): Promise<TestRegistry> {
+  serving ??= serve();
+  return (await serving).registry;
+}
+
+// At the root: other files of the same run may still want the registry when one file is done.
+after('stop the registry', async function () {
+  const running = serving;
+  serving = undefined;
+  await (await running)?.stop();
+});
+
+async function serve(): Promise<{ registry: TestRegistry; stop: () => Promise<void> }> {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-registry-'));
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn(`${repositoryDir}/hack/serve-registry`, [address, dir], { stdio: 'ignore' });
+  const stop = async () => {
+    await ended(child);
+    fs.rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await answering(`http://${address}/v2/`, child);
+    const rootfs = path.join(dir, 'rootfs');
+    await run(`${repositoryDir}/hack/busybox-rootfs`, [rootfs]);
+    fs.writeFileSync(`${rootfs}/etc/passwd`, passwd);
+    fs.writeFileSync(`${rootfs}/etc/group`, group);
+    const pushed = new Map<string, Promise<string>>();
+    const push = (variant: ImageVariant = {}) => {
+      const key = JSON.stringify(variant);
+      const flight = pushed.get(key) ?? pushVariant(rootfs, `${address}/busybox:v${pushed.size}`, variant);
+      pushed.set(key, flight);
+      return flight;
+    };
+    return { registry: { address, push }, stop };
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+}
+
+async function pushVariant(rootfs: string, reference: string, variant: ImageVariant): Promise<string> {
+  const option = (name: string, values: string[] = []) => values.flatMap((value) => [`--${name}`, value]);
+  const one = (value: string | undefined) => (value === undefined ? [] : [value]);
+  const { cmd = variant.entrypoint === undefined ? ['sleep', '1000000'] : [] } = variant;
+  await run(process.execPath, [
+    `${repositoryDir}/hack/push-image.mjs`,
+    ...option('user', one(variant.user)),
+    ...option('env', variant.env),
+    ...option('entrypoint', variant.entrypoint),
+    ...option('workdir', one(variant.workdir)),
+    ...option('stop-signal', one(variant.stopSignal)),
+    rootfs,
+    reference,
+    ...cmd,
+  ]);
+  return reference;
+}
+
+/** A TCP port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answering(url: string, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (child.exitCode !== null) throw new Error('docker-registry ended at once');
+    const up = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('docker-registry does not answer');
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+}
