@@ -16,11 +16,7 @@ async function findings(filePath: string, text: string): Promise<string[]> {
   const { roomRules, bans } = (await import(config)) as HouseRules;
   const eslint = new ESLint({
     overrideConfigFile: true,
-    overrideConfig: [
-      { files: ['**/*.ts'], languageOptions: { parser: parser as Linter.Parser } },
-      ...roomRules,
-      bans,
-    ],
+    overrideConfig: [{ files: ['**/*.ts'], languageOptions: { parser: parser } }, ...roomRules, bans],
   });
   const results = await eslint.lintText(text, { filePath });
   return results.flatMap(({ messages }) => messages.map(({ ruleId, message }) => ruleId ?? message));
