@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HTTPMethod } from 'find-my-way';
-import type { Agent, PodName } from '../agent/agent.js';
+import type { Agent } from '../agent/agent.js';
+import type { PodName } from '../agent/pod-set.js';
 import { backgroundContext } from '../base/call-context.js';
 import type { Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';

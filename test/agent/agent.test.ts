@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { PodObject } from '../../src/agent/agent.js';
+import type { PodObject } from '../../src/agent/pod-object.js';
 import { AgentWorld, manifest } from './agent-world.js';
 
 describe('agent: pods over a CRI runtime', () => {

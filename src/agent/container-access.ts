@@ -1,0 +1,76 @@
+import type { CallContext } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
+import { newExecSyncRequest } from '../ports/cri/messages.js';
+import type { AgentParts } from './agent-config.js';
+import { containerLogFile, podLogFolder } from './cri-requests.js';
+import type { LogOptions } from './pod-logs.js';
+import { readContainerLog } from './pod-logs.js';
+import type { PodReconciler } from './pod-reconciler.js';
+
+export interface ContainerLogOptions extends LogOptions {
+  /** May be left out where the pod has only one. */
+  container?: string;
+  /** The run before the present one. */
+  previous?: boolean;
+}
+
+/** The log of one container's newest run, or of the one before. `ended` tells that the pod is no longer there. */
+export async function* containerLog(
+  pod: PodReconciler,
+  options: ContainerLogOptions,
+  parts: AgentParts,
+  { signal, ended }: { signal: AbortSignal; ended: () => boolean },
+): AsyncGenerator<string> {
+  const name = containerName(pod, options.container);
+  const newest = (pod.record.attempts[name] ?? 0) - 1;
+  const attempt = options.previous === true ? newest - 1 : newest;
+  if (attempt < 0)
+    throw new NodeletError(
+      'not-found',
+      options.previous === true
+        ? `container ${name} has no previous run`
+        : `container ${name} has not run yet`,
+      { field: 'container' },
+    );
+  const path = `${podLogFolder(pod.record, parts.config)}/${containerLogFile(name, attempt)}`;
+  const over = (): boolean => {
+    const run = pod.view.containers.find(
+      (one) => one.metadata?.name === name && one.metadata.attempt === attempt,
+    );
+    return run?.state === 'CONTAINER_EXITED' || ended();
+  };
+  yield* readContainerLog(path, options, parts.clock, signal, over);
+}
+
+export async function execInContainer(
+  pod: PodReconciler,
+  command: { container?: string; argv: string[] },
+  parts: AgentParts,
+  ctx: CallContext,
+): Promise<{ exitCode: number; stdout: Uint8Array; stderr: Uint8Array }> {
+  const name = containerName(pod, command.container);
+  const run = pod.view.containers.find(
+    (one) => one.metadata?.name === name && one.state === 'CONTAINER_RUNNING',
+  );
+  if (run === undefined)
+    throw new NodeletError('wrong-state', `container ${name} is not running`, { field: 'container' });
+  const { exit_code, stdout, stderr } = await parts.cri.runtime.ExecSync(
+    newExecSyncRequest({ container_id: run.id, cmd: command.argv }),
+    ctx,
+  );
+  return { exitCode: exit_code, stdout, stderr };
+}
+
+function containerName({ record }: PodReconciler, wanted: string | undefined): string {
+  const { containers, initContainers } = record.pod.spec;
+  const names = [...containers, ...initContainers].map(({ name }) => name);
+  const choice = wanted ?? (containers.length === 1 ? containers[0]?.name : undefined);
+  if (choice !== undefined && names.includes(choice)) return choice;
+  throw choice === undefined
+    ? new NodeletError('invalid', `a container must be named, one of: ${names.join(', ')}`, {
+        field: 'container',
+      })
+    : new NodeletError('not-found', `the pod has no container ${choice}, only: ${names.join(', ')}`, {
+        field: 'container',
+      });
+}

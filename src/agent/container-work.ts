@@ -1,0 +1,159 @@
+import { NodeletError, asNodeletError } from '../base/errors.js';
+import {
+  newCreateContainerRequest,
+  newImageSpec,
+  newImageStatusRequest,
+  newPullImageRequest,
+  newRemoveContainerRequest,
+  newStartContainerRequest,
+} from '../ports/cri/messages.js';
+import type { ContainerStatus, PodSandbox, PodSandboxConfig } from '../ports/cri/messages.js';
+import type { PodContainer } from '../spec/pod-types.js';
+import { containerConfig, containerLogFile, podLogFolder } from './cri-requests.js';
+import type { PodWork } from './pod-work.js';
+import { orGone } from './pod-work.js';
+
+/** Exited runs of one container that stay in the runtime, for `logs --previous` and lastState. */
+const runsKept = 2;
+
+/** Where a container shall run, and as what. */
+export interface ContainerPlace {
+  sandbox: PodSandbox;
+  config: PodSandboxConfig;
+  init: boolean;
+}
+
+/** Starts, or restarts by policy, one container. True when it is an init container that has done its work. */
+export async function keepRunning(
+  work: PodWork,
+  container: PodContainer,
+  place: ContainerPlace,
+): Promise<boolean> {
+  const { name } = container;
+  const run = work.view.containers.find(
+    (one) => one.sandboxId === place.sandbox.id && one.metadata?.name === name,
+  );
+  if (run?.state === 'CONTAINER_RUNNING') {
+    work.waiting.delete(name);
+    return false;
+  }
+  if (run?.state === 'CONTAINER_CREATED') {
+    await start(work, run.id, name);
+    return false;
+  }
+  if (run?.state === 'CONTAINER_EXITED') {
+    if (place.init && run.exit_code === 0) {
+      work.waiting.delete(name);
+      return true;
+    }
+    if (!mayRestart(work, container, run)) return false;
+  }
+  const retryMs = work.heldUntil(`create/${name}`);
+  if (retryMs !== undefined) {
+    const held = work.waiting.get(name);
+    if (held?.reason === 'ErrImagePull') work.waiting.set(name, { ...held, reason: 'ImagePullBackOff' });
+    work.wake(retryMs);
+    return false;
+  }
+  await create(work, container, place);
+  return false;
+}
+
+/** Whether an ended container may run again now, by policy and back-off. */
+function mayRestart(work: PodWork, { name }: PodContainer, run: ContainerStatus): boolean {
+  const policy = work.record.pod.spec.restartPolicy;
+  if (policy === 'Never' || (run.exit_code === 0 && policy === 'OnFailure')) return false;
+  const failedMs = Number(BigInt(run.finished_at) / 1_000_000n) || work.nowMs();
+  const retryMs = work.backOff.retryAt(`crash/${name}`, { failedMs, nowMs: work.nowMs() });
+  if (retryMs === undefined) return true;
+  const message = `back-off ${work.backOff.delaySeconds(`crash/${name}`)}s restarting failed container`;
+  if (work.waiting.get(name)?.reason !== 'CrashLoopBackOff')
+    work.event({
+      reason: 'BackOff',
+      message: `Back-off restarting failed container ${name}`,
+      type: 'Warning',
+      container: name,
+    });
+  work.waiting.set(name, { reason: 'CrashLoopBackOff', message });
+  work.wake(retryMs);
+  return false;
+}
+
+async function create(work: PodWork, container: PodContainer, place: ContainerPlace): Promise<void> {
+  const { name } = container;
+  const { cri, files, config } = work.parts;
+  let step = 'ErrImagePull';
+  try {
+    const imageRef = await presentImage(work, container, place.config);
+    step = 'CreateContainerError';
+    await forgetOldRuns(work, name);
+    const attempt = await work.nextAttempt(name);
+    await files.makeDir(`${podLogFolder(work.record, config)}/${name}`);
+    const { container_id } = await cri.runtime.CreateContainer(
+      newCreateContainerRequest({
+        pod_sandbox_id: place.sandbox.id,
+        sandbox_config: place.config,
+        config: containerConfig(work.record, { container, init: place.init, attempt, imageRef }, config),
+      }),
+      work.ctx,
+    );
+    work.event({ reason: 'Created', message: `Created container ${name}`, container: name });
+    work.succeeded(`create/${name}`);
+    await start(work, container_id, name);
+  } catch (thrown) {
+    const error = asNodeletError(thrown);
+    const reason = error.message === neverPull ? 'ErrImageNeverPull' : step;
+    work.waiting.set(name, { reason, message: error.describe() });
+    work.hold(`create/${name}`, error, 'Failed', name);
+  }
+}
+
+async function start(work: PodWork, id: string, name: string): Promise<void> {
+  const { runtime } = work.parts.cri;
+  try {
+    await runtime.StartContainer(newStartContainerRequest({ container_id: id }), work.ctx);
+    work.waiting.delete(name);
+    work.event({ reason: 'Started', message: `Started container ${name}`, container: name });
+  } catch (thrown) {
+    const error = asNodeletError(thrown);
+    work.waiting.set(name, { reason: 'RunContainerError', message: error.describe() });
+    work.hold(`create/${name}`, error, 'Failed', name);
+    await orGone(runtime.RemoveContainer(newRemoveContainerRequest({ container_id: id }), work.ctx));
+  }
+}
+
+const neverPull = 'the image is not present, and imagePullPolicy is Never';
+
+/** Reference of the image to create from, pulled where its policy says so. */
+async function presentImage(
+  work: PodWork,
+  { name, image, imagePullPolicy }: PodContainer,
+  config: PodSandboxConfig,
+): Promise<string> {
+  const spec = newImageSpec({ image, user_specified_image: image });
+  const { images } = work.parts.cri;
+  if (imagePullPolicy !== 'Always') {
+    const { image: present } = await images.ImageStatus(newImageStatusRequest({ image: spec }), work.ctx);
+    if (present !== null) return present.id;
+    if (imagePullPolicy === 'Never') throw new NodeletError('not-found', neverPull);
+  }
+  work.event({ reason: 'Pulling', message: `Pulling image "${image}"`, container: name });
+  const { image_ref } = await images.PullImage(
+    newPullImageRequest({ image: spec, sandbox_config: config }),
+    work.ctx,
+  );
+  work.event({ reason: 'Pulled', message: `Successfully pulled image "${image}"`, container: name });
+  return image_ref;
+}
+
+async function forgetOldRuns(work: PodWork, name: string): Promise<void> {
+  const ended = work.view.containers.filter(
+    (run) => run.metadata?.name === name && run.state === 'CONTAINER_EXITED',
+  );
+  for (const run of ended.slice(runsKept - 1)) {
+    const request = newRemoveContainerRequest({ container_id: run.id });
+    await orGone(work.parts.cri.runtime.RemoveContainer(request, work.ctx));
+    const log = containerLogFile(name, run.metadata?.attempt ?? 0);
+    await work.parts.files.removeTree(`${podLogFolder(work.record, work.parts.config)}/${log}`);
+  }
+}

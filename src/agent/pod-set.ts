@@ -1,0 +1,181 @@
+import { NodeletError } from '../base/errors.js';
+import { KeyedQueue } from '../base/keyed-queue.js';
+import type { RecordTable } from '../ports/record-store.js';
+import type { PodManifest } from '../spec/pod-types.js';
+import type { AgentParts } from './agent-config.js';
+import type { DesiredPod, PodSource } from './desired-pod.js';
+import { desiredPodTable, podKey, specHash } from './desired-pod.js';
+import type { EventLog } from './event-log.js';
+import { PodReconciler } from './pod-reconciler.js';
+
+export interface PodName {
+  namespace: string;
+  name: string;
+}
+
+export type PutAction = 'created' | 'configured' | 'unchanged';
+
+/**
+ * The pods that shall run, durable, each with its reconciler. Writers of one pod queue up: under its name while it is
+ * put, under its uid for everything that changes its record.
+ */
+export class PodSet {
+  readonly queue = new KeyedQueue<string>();
+  private readonly table: RecordTable<DesiredPod>;
+  private readonly byUid = new Map<string, PodReconciler>();
+
+  constructor(
+    private readonly parts: AgentParts,
+    private readonly events: EventLog,
+    private readonly signal: AbortSignal,
+    /** Called whenever a pod wants a pass. */
+    private readonly kick: (uid: string) => void,
+  ) {
+    this.table = parts.store.table<DesiredPod>(desiredPodTable);
+  }
+
+  /** Takes over what the last run was asked for. */
+  load(): void {
+    for (const [, record] of this.table.entries()) this.adopt(record);
+  }
+
+  all(): PodReconciler[] {
+    return [...this.byUid.values()];
+  }
+
+  get(uid: string): PodReconciler | undefined {
+    return this.byUid.get(uid);
+  }
+
+  /** `not-found` when there is no pod of that name. */
+  find(pod: PodName): PodReconciler {
+    const found = this.lookUp(pod);
+    if (found === undefined)
+      throw new NodeletError('not-found', `pod ${podKey(pod.namespace, pod.name)} not found`);
+    return found;
+  }
+
+  lookUp({ namespace, name }: PodName): PodReconciler | undefined {
+    return this.all().find(
+      ({ record: { pod } }) => pod.metadata.namespace === namespace && pod.metadata.name === name,
+    );
+  }
+
+  /** Makes a pod desired, or changes it; `denied` where another source owns it. */
+  async put(given: PodManifest, source: PodSource): Promise<PutAction> {
+    const pod = this.onThisNode(given);
+    const { namespace, name } = pod.metadata;
+    // One writer for a name: two requests for the same pod must not both create it.
+    return this.queue.run(`name ${podKey(namespace, name)}`, () => {
+      const existing = this.lookUp(pod.metadata);
+      return existing === undefined ? this.add(pod, source) : this.change(existing, pod, source);
+    });
+  }
+
+  private async add(pod: PodManifest, source: PodSource): Promise<PutAction> {
+    const uid = pod.metadata.uid === '' ? this.newUid() : pod.metadata.uid;
+    if (this.byUid.has(uid))
+      throw new NodeletError('exists', `a pod has the uid ${uid} already`, { field: 'metadata.uid' });
+    const record: DesiredPod = {
+      version: 1,
+      uid,
+      source,
+      pod,
+      specHash: specHash(pod),
+      createdAtNs: String(this.parts.clock.nowNs()),
+      attempts: {},
+    };
+    await this.table.put(uid, record);
+    this.adopt(record);
+    this.kick(uid);
+    return 'created';
+  }
+
+  private async change(existing: PodReconciler, pod: PodManifest, source: PodSource): Promise<PutAction> {
+    const { namespace, name } = pod.metadata;
+    refuseForeign(existing.record, source);
+    if (existing.record.deletion !== undefined)
+      throw new NodeletError('wrong-state', `pod ${podKey(namespace, name)} is being deleted`, {
+        field: 'metadata.name',
+        remedy: 'try again once it is gone',
+      });
+    if (pod.metadata.uid !== '' && pod.metadata.uid !== existing.record.uid)
+      throw new NodeletError('wrong-state', `the pod has another uid: ${existing.record.uid}`, {
+        field: 'metadata.uid',
+      });
+    const hash = specHash(pod);
+    if (existing.record.specHash === hash) return 'unchanged';
+    await this.queue.run(existing.record.uid, async () => {
+      const { finished: _finished, ...record } = existing.record;
+      existing.record = { ...record, pod, specHash: hash };
+      existing.waiting.clear();
+      await this.table.put(record.uid, existing.record);
+    });
+    this.kick(existing.record.uid);
+    return 'configured';
+  }
+
+  /** Asks for a pod's end; asking again can only shorten the grace. */
+  async markDeleted(reconciler: PodReconciler, graceSeconds?: number): Promise<void> {
+    const { uid } = reconciler.record;
+    await this.queue.run(uid, async () => {
+      const { record } = reconciler;
+      const wanted = graceSeconds ?? record.pod.spec.terminationGracePeriodSeconds;
+      if (!this.byUid.has(uid) || (record.deletion !== undefined && record.deletion.graceSeconds <= wanted))
+        return;
+      const deletion = { requestedAtNs: String(this.parts.clock.nowNs()), graceSeconds: wanted };
+      reconciler.record = { ...record, deletion };
+      await this.table.put(uid, reconciler.record);
+    });
+    this.kick(uid);
+  }
+
+  /** Forgets a pod that has gone. Called inside its queue. */
+  async forget(uid: string): Promise<void> {
+    await this.table.remove(uid);
+    this.byUid.delete(uid);
+  }
+
+  private adopt(record: DesiredPod): void {
+    const reconciler = new PodReconciler(
+      this.parts,
+      this.events,
+      record,
+      async (changed) => this.table.put(changed.uid, changed),
+      this.signal,
+    );
+    this.byUid.set(record.uid, reconciler);
+  }
+
+  /** nodeName is shown on every pod but isn't part of what is kept. */
+  private onThisNode(pod: PodManifest): PodManifest {
+    const { nodeName, ...spec } = pod.spec;
+    const own = this.parts.config.nodeName;
+    if (nodeName !== undefined && nodeName !== '' && nodeName !== own)
+      throw new NodeletError('invalid', `is ${nodeName}, but this node is ${own}`, {
+        field: 'spec.nodeName',
+      });
+    return { ...pod, spec };
+  }
+
+  private newUid(): string {
+    const hex = this.parts.random.hex(16);
+    return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-a$4-$5');
+  }
+}
+
+/** Whoever made a pod is the only one to change it. */
+export function refuseForeign(record: DesiredPod, source: PodSource): void {
+  const owner = record.source;
+  if (
+    owner.kind === source.kind &&
+    (owner.kind === 'api' || owner.file === (source as { file: string }).file)
+  )
+    return;
+  const { namespace, name } = record.pod.metadata;
+  throw new NodeletError(
+    'denied',
+    `pod ${podKey(namespace, name)} belongs to ${owner.kind === 'api' ? 'the API' : `the manifest file ${owner.file}`}`,
+    { field: 'metadata.name', remedy: 'change or remove it there' },
+  );
+}
