@@ -1,0 +1,88 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from './connect.js';
+import { measure } from './measure.js';
+import type { RuntimeReport } from './measure.js';
+import { listenerOf } from './memory.js';
+import { parseOptions } from './options.js';
+import type { BenchOptions } from './options.js';
+import { startContainerd } from './own-containerd.js';
+import { startNodelet } from './own-nodelet.js';
+import { runTool } from './processes.js';
+import { startRegistry } from './registry.js';
+import { ratiosOf, renderReport } from './report.js';
+import type { RuntimeUnderTest } from './runtime-under-test.js';
+import { openWorkshop } from './workshop.js';
+import type { Workshop } from './workshop.js';
+
+const settleChecks = 40;
+const settlePauseMs = 250;
+
+/** `npm run bench`: sets up, measures, prints, and takes everything back, also when it fails or is interrupted. */
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if ('help' in options) {
+    console.log(options.help);
+    return;
+  }
+  const interrupt = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => interrupt.abort(new Error(`ended by ${signal}`)));
+  }
+  const before = await machineState();
+  const shop = await openWorkshop(interrupt.signal);
+  let reports: RuntimeReport[] = [];
+  try {
+    reports = await measure(await startRuntimes(shop, options), options);
+  } catch (thrown) {
+    const reason: unknown = interrupt.signal.aborted ? interrupt.signal.reason : thrown;
+    console.error('bench: failed:', reason);
+    process.exitCode = 1;
+  }
+  for (const { description, error } of await shop.undo.unwind()) {
+    console.error(`bench: clean-up of ${description}: ${error.message}`);
+    process.exitCode = 1;
+  }
+  const leftBehind = await newSince(before);
+  if (reports.length > 0) console.log(`\n${renderReport(reports, options)}`);
+  console.log(leftBehind.length === 0 ? 'nothing left behind' : `left behind:\n${leftBehind.join('\n')}`);
+  if (options.json === undefined || reports.length === 0) return;
+  const machine = { kernel: os.release(), cpus: os.cpus().length, node: process.version };
+  const ratios = ratiosOf(reports, options);
+  const report = { machine, options, runtimes: reports, ratios, leftBehind };
+  fs.writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+async function startRuntimes(shop: Workshop, options: BenchOptions): Promise<RuntimeUnderTest[]> {
+  const registry = await startRegistry(shop);
+  const image = options.image ?? registry.image;
+  const runtimes = [
+    options.socket === undefined
+      ? await startNodelet(shop, image)
+      : await connect({ name: 'runtime', socketPath: options.socket, image, cgroupParent: '' }, shop).prepare(
+          listenerOf(options.socket),
+        ),
+  ];
+  if (options.peer !== undefined) {
+    runtimes.push(await startContainerd(shop, registry, { image, ociRuntime: options.peerRuntime }));
+  }
+  return runtimes;
+}
+
+async function machineState(): Promise<Set<string>> {
+  return new Set((await runTool('hack/leaks')).split('\n'));
+}
+
+/** What is on the machine now and was not before; something that is just ending gets a few seconds. */
+async function newSince(before: ReadonlySet<string>): Promise<string[]> {
+  let left: string[] = [];
+  for (let check = 0; check < settleChecks; check++) {
+    left = [...(await machineState())].filter((line) => !before.has(line));
+    if (left.length === 0) break;
+    await sleep(settlePauseMs);
+  }
+  return left;
+}
+
+await main();

@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+
+/** What one run of the benchmark does; every number can be set by a flag. */
+export interface BenchOptions {
+  /** CRI socket of a runtime that runs already; undefined: a nodelet of the benchmark's own. */
+  socket: string | undefined;
+  /** An image that the runtime of `socket` can pull; undefined: a tiny one from the benchmark's registry. */
+  image: string | undefined;
+  peer: 'containerd' | undefined;
+  peerRuntime: 'runc' | 'crun';
+  /** Rounds; within each, every runtime is measured once, in alternating order. */
+  rounds: number;
+  /** Whole pod cycles per round, one at a time. */
+  cycles: number;
+  /** Whole pod cycles per round, with `inFlight` of them at once. */
+  cyclesInFlight: number;
+  inFlight: number;
+  /** Pods that idle while memory and listings are measured. */
+  pods: number;
+  json: string | undefined;
+}
+
+const usage = `usage: npm run bench -- [options]
+  --socket PATH          measure the CRI runtime that listens there (default: a nodelet of the benchmark's own)
+  --image REF            image to run (default: a tiny one from a registry on loopback)
+  --peer containerd      install and start Debian's containerd beside it, and print the ratios
+  --peer-runtime NAME    OCI runtime of the peer: runc (default) or crun
+  --rounds N             rounds, the runtimes taking turns in each (default 6)
+  --cycles N             pod cycles per round, one at a time (default 6)
+  --cycles-in-flight N   pod cycles per round, several at once (default 24)
+  --in-flight N          how many at once (default 8)
+  --pods N               idle pods for memory and listings (default 20)
+  --quick                few of everything, to see that it works
+  --json FILE            write the results there, too`;
+
+const defaults = { rounds: 6, cycles: 6, cyclesInFlight: 24, inFlight: 8, pods: 20 };
+const quick = { rounds: 1, cycles: 2, cyclesInFlight: 4, inFlight: 4, pods: 2 };
+
+/** The options of a command line, or the text to print instead of running. Throws for what it doesn't know. */
+export function parseOptions(argv: readonly string[]): BenchOptions | { help: string } {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      socket: { type: 'string' },
+      image: { type: 'string' },
+      peer: { type: 'string' },
+      'peer-runtime': { type: 'string', default: 'runc' },
+      rounds: { type: 'string' },
+      cycles: { type: 'string' },
+      'cycles-in-flight': { type: 'string' },
+      'in-flight': { type: 'string' },
+      pods: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return { help: usage };
+  const amounts = values.quick ? quick : defaults;
+  const { peer, 'peer-runtime': peerRuntime } = values;
+  if (peer !== undefined && peer !== 'containerd') throw new Error(`--peer: only containerd, not ${peer}`);
+  if (peerRuntime !== 'runc' && peerRuntime !== 'crun') {
+    throw new Error(`--peer-runtime: runc or crun, not ${peerRuntime}`);
+  }
+  return {
+    socket: values.socket,
+    image: values.image,
+    peer,
+    peerRuntime,
+    rounds: amount('rounds', values.rounds, amounts.rounds),
+    cycles: amount('cycles', values.cycles, amounts.cycles),
+    cyclesInFlight: amount('cycles-in-flight', values['cycles-in-flight'], amounts.cyclesInFlight),
+    inFlight: amount('in-flight', values['in-flight'], amounts.inFlight),
+    pods: amount('pods', values.pods, amounts.pods),
+    json: values.json,
+  };
+}
+
+function amount(flag: string, given: string | undefined, otherwise: number): number {
+  if (given === undefined) return otherwise;
+  const value = Number(given);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Error(`--${flag}: a whole number from 1 on, not ${given}`);
+}
