@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { NodeletError } from '../base/errors.js';
 
 /** The C library, loaded once. Only host/ calls it; each function is declared beside its use. */
 const libc = koffi.load('libc.so.6');
@@ -26,4 +27,11 @@ export function bind<Call extends (...args: never[]) => unknown>(prototype: stri
 export const errnoName = (code: number): string =>
   Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? `errno ${code}`;
 export const lastErrno = (): number => koffi.errno();
+
+/** The result of a C function that tells failure by -1; `what` names in the error what was being done. */
+export function mustSucceed(result: number, what: string): number {
+  if (result >= 0) return result;
+  throw new NodeletError('tool-failed', `${what} failed: ${errnoName(lastErrno())}`);
+}
+
 export const closeFd = bind<(fd: number) => number>('int close(int fd)');

@@ -1,70 +1,129 @@
+import fs from 'node:fs';
 import { NodeletError } from '../base/errors.js';
-import type { LinkEntry, Links } from '../ports/links.js';
-import type { Processes } from '../ports/processes.js';
+import type { BridgeSpec, LinkEntry, Links, VethSpec } from '../ports/links.js';
+import {
+  addAddress,
+  addDefaultRoute,
+  decodeAddress,
+  listAddresses,
+  removeAddress,
+} from './address-messages.js';
+import { parseIpPrefix } from './ip-bytes.js';
+import { errnoName } from './libc.js';
+import {
+  bringUp,
+  decodeLinks,
+  hairpin,
+  listLinks,
+  makeBridge,
+  makeVeth,
+  removeLink,
+  setUp,
+} from './link-messages.js';
+import { NetlinkSocket, throwIfRefused } from './netlink-socket.js';
+import { enterNetns, visitNetns } from './netns-visit.js';
 
-interface IpLink {
-  ifname: string;
-  ifindex: number;
-  master?: string;
-  linkinfo?: { info_kind?: string };
+/** Without these a new IPv6 address waits one to two seconds for a neighbour to protest. */
+const duplicateDetection = ['all', 'default'].map((which) => `/proc/sys/net/ipv6/conf/${which}/accept_dad`);
+
+/** Links over rtnetlink: no process, and the main thread never waits for the kernel's lock on links. */
+export function createLinks(): Links {
+  return {
+    ensureBridge: (spec) => withSocket((socket) => ensureBridge(socket, spec)),
+    createVeth: (spec) => withSocket((socket) => createVeth(socket, spec)),
+    remove: (name) => withSocket((socket) => remove(socket, name)),
+    list: () => withSocket(list),
+  };
 }
 
-const timeoutMs = 10_000;
+async function withSocket<T>(work: (socket: NetlinkSocket) => Promise<T>): Promise<T> {
+  const socket = NetlinkSocket.open();
+  try {
+    return await work(socket);
+  } finally {
+    socket.close();
+  }
+}
 
-/** Links through ip(8): one batch per change. */
-export function createLinks(processes: Processes): Links {
-  const ip = async (args: string[], stdin?: string, netnsPath?: string): Promise<string> => {
-    // `ip -netns` knows only names under /run/netns, not paths.
-    const inside = netnsPath === undefined ? [] : ['nsenter', `--net=${netnsPath}`];
-    const result = await processes.run({
-      argv: [...inside, 'ip', ...args],
-      timeoutMs,
-      ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin) }),
+async function list(socket: NetlinkSocket): Promise<LinkEntry[]> {
+  return decodeLinks(await socket.list(listLinks));
+}
+
+async function ensureBridge(socket: NetlinkSocket, spec: BridgeSpec): Promise<void> {
+  const there = (await list(socket)).find((link) => link.name === spec.name);
+  if (there !== undefined && there.kind !== 'bridge') {
+    throw new NodeletError('exists', `${spec.name} exists and is no bridge`, {
+      field: 'network.bridge',
+      remedy: 'configure another name',
     });
-    if (result.exitCode === 0) return result.stdout.toString('utf8');
-    throw new NodeletError('tool-failed', `ip ${args.join(' ')}: ${result.stderr.toString('utf8').trim()}`);
-  };
-  const batch = (lines: string[]) => ip(['-batch', '-'], `${lines.join('\n')}\n`);
-  const list = async (): Promise<LinkEntry[]> => {
-    const found = JSON.parse((await ip(['-json', '-details', 'link', 'show'])) || '[]') as IpLink[];
-    return found.map(({ ifname, ifindex, master, linkinfo }) => ({
-      name: ifname,
-      index: ifindex,
-      kind: linkinfo?.info_kind ?? '',
-      ...(master === undefined ? {} : { master }),
-    }));
-  };
-  return {
-    list,
-    ensureBridge: async ({ name, mac, addresses, mtu }) => {
-      const there = (await list()).find((link) => link.name === name);
-      if (there !== undefined && there.kind !== 'bridge') {
-        throw new NodeletError('exists', `${name} exists and is no bridge`, {
-          field: 'network.bridge',
-          remedy: 'configure another name',
-        });
-      }
-      await batch([
-        ...(there === undefined ? [`link add ${name} address ${mac} type bridge`] : []),
-        ...addresses.map((address) => `addr replace ${address} dev ${name}`),
-        `link set ${name} address ${mac} mtu ${mtu} up`,
+  }
+  await socket.mustRequest([...(there === undefined ? [makeBridge(spec)] : []), bringUp(spec)]);
+  const index = indexOf(socket, spec.name);
+  const wanted = spec.addresses.map(parseIpPrefix);
+  const strangers = (await socket.list(listAddresses)).flatMap((payload) => {
+    const found = decodeAddress(payload);
+    if (found === undefined || found.index !== index || found.linkLocal) return [];
+    const isWanted = wanted.some(
+      ({ address, prefixBits }) => address.equals(found.address) && prefixBits === found.prefixBits,
+    );
+    return isWanted ? [] : [removeAddress(found)];
+  });
+  await socket.mustRequest([...strangers, ...spec.addresses.map((address) => addAddress(address, index))]);
+}
+
+async function createVeth(host: NetlinkSocket, spec: VethSpec): Promise<void> {
+  const masterIndex = indexOf(host, spec.bridge);
+  const netnsFd = fs.openSync(spec.netnsPath, 'r');
+  let pod: NetlinkSocket | undefined;
+  try {
+    pod = visitNetns(
+      () => enterNetns(netnsFd),
+      () => {
+        duplicateDetection.forEach(switchOff);
+        return NetlinkSocket.open();
+      },
+    );
+    const { hostName, peerName, mac, mtu } = spec;
+    const [made, ...others] = await host.request([
+      makeVeth({ hostName, masterIndex, peerName, peerMac: mac, peerNetnsFd: netnsFd, mtu }),
+      hairpin(hostName),
+    ]);
+    // Refused as a whole, so that there is nothing to take back; a link of that name may be another's.
+    if (made !== undefined) throwIfRefused(made);
+    try {
+      others.forEach(throwIfRefused);
+      const index = indexOf(pod, peerName);
+      await pod.mustRequest([
+        setUp(index),
+        ...spec.addresses.map((address) => addAddress(address, index)),
+        ...spec.gateways.map((gateway) => addDefaultRoute(gateway, index)),
       ]);
-    },
-    createVeth: async ({ hostName, bridge, netnsPath, peerName, mac, mtu, addresses, gateways }) => {
-      await batch([
-        `link add ${hostName} mtu ${mtu} type veth peer name ${peerName} address ${mac} mtu ${mtu} netns ${netnsPath}`,
-        `link set ${hostName} master ${bridge} up`,
-        `link set ${hostName} type bridge_slave hairpin on`,
-      ]);
-      const inside = [
-        ...addresses.map((address) => `addr add ${address} dev ${peerName} nodad`),
-        `link set ${peerName} up`,
-        ...gateways.map((gateway) => `route add default via ${gateway}`),
-      ];
-      await ip(['-batch', '-'], `${inside.join('\n')}\n`, netnsPath);
-    },
-    remove: async (name) => {
-      if ((await list()).some((link) => link.name === name)) await ip(['link', 'delete', name]);
-    },
-  };
+    } catch (thrown) {
+      await remove(host, hostName);
+      throw thrown;
+    }
+  } finally {
+    fs.closeSync(netnsFd);
+    pod?.close();
+  }
+}
+
+async function remove(socket: NetlinkSocket, name: string): Promise<void> {
+  const [outcome] = await socket.request([removeLink(name)]);
+  if (outcome !== undefined && errnoName(outcome.errno) !== 'ENODEV') throwIfRefused(outcome);
+}
+
+function indexOf(socket: NetlinkSocket, name: string): number {
+  const index = socket.indexOf(name);
+  if (index !== undefined) return index;
+  throw new NodeletError('tool-failed', `there is no network link ${name}`);
+}
+
+/** A machine without IPv6 has no such setting, and needs none. */
+function switchOff(setting: string): void {
+  try {
+    fs.writeFileSync(setting, '0');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+  }
 }

@@ -46,7 +46,6 @@ export async function gatherMachineFacts(options: MachineFactsOptions): Promise<
     ]),
     ['conmon', 'conmon', true, [options.conmonPath]],
     ['nft', 'nftables', true, inPath('nft')],
-    ['ip', 'iproute2', false, inPath('ip')],
     ['catatonit', 'catatonit', true, inPath('catatonit')],
   ];
   return {
@@ -90,8 +89,7 @@ async function binaryFact(
       () => false,
     );
     if (!executable) continue;
-    const flag = packageName === 'iproute2' ? '-V' : '--version';
-    const version = await run(path, [flag], { timeout: 5000 }).then(
+    const version = await run(path, ['--version'], { timeout: 5000 }).then(
       ({ stdout, stderr }) => (stdout.trim() === '' ? stderr : stdout).trim().split('\n')[0],
       () => undefined,
     );

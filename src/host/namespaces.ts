@@ -3,11 +3,11 @@ import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { Mounts } from '../ports/mounts.js';
 import type { Namespaces } from '../ports/namespaces.js';
-import { bind, closeFd, errnoName, lastErrno } from './libc.js';
+import { bind, closeFd, mustSucceed } from './libc.js';
 import { mount } from './mounts.js';
+import { newNet, visitNetns } from './netns-visit.js';
 
 const unshare = bind<(flags: number) => number>('int unshare(int flags)');
-const setns = bind<(fd: number, type: number) => number>('int setns(int fd, int type)');
 const socket = bind<(domain: number, type: number, protocol: number) => number>(
   'int socket(int domain, int type, int protocol)',
 );
@@ -15,7 +15,6 @@ const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>(
   'int ioctl(int fd, unsigned long request, void *argument)',
 );
 
-const newNet = 0x40000000;
 const bindFlag = 4096;
 const inet = 2;
 const datagramCloseOnExec = 0x80002;
@@ -25,27 +24,19 @@ const interfaceUp = 1;
 const ifreqBytes = 40;
 const interfaceNameBytes = 16;
 
-function must(result: number, what: string): number {
-  if (result >= 0) return result;
-  throw new NodeletError('tool-failed', `${what} failed: ${errnoName(lastErrno())}`);
-}
-
 function bringLoopbackUp(): void {
   const request = Buffer.alloc(ifreqBytes);
   request.write('lo');
   request.writeInt16LE(interfaceUp, interfaceNameBytes);
-  const fd = must(socket(inet, datagramCloseOnExec, 0), 'socket');
+  const fd = mustSucceed(socket(inet, datagramCloseOnExec, 0), 'socket');
   try {
-    must(ioctl(fd, setInterfaceFlags, request), 'bringing lo up');
+    mustSucceed(ioctl(fd, setInterfaceFlags, request), 'bringing lo up');
   } finally {
     closeFd(fd);
   }
 }
 
-/**
- * Network namespaces by unshare and setns on the main thread. All of one creation happens within one turn of
- * the event loop, so that no other work of nodelet's ever runs inside the new namespace.
- */
+/** Network namespaces by unshare(2), pinned by a bind mount while the main thread is inside. */
 export function createNamespaces(mounts: Mounts): Namespaces {
   const pinned = async (file: string) => (await mounts.list(file)).some((entry) => entry.target === file);
   return {
@@ -55,18 +46,13 @@ export function createNamespaces(mounts: Mounts): Namespaces {
         throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
       }
       fs.writeFileSync(file, '');
-      const home = fs.openSync('/proc/thread-self/ns/net', 'r');
-      try {
-        must(unshare(newNet), 'unshare(CLONE_NEWNET)');
-        try {
+      visitNetns(
+        () => mustSucceed(unshare(newNet), 'unshare(CLONE_NEWNET)'),
+        () => {
           bringLoopbackUp();
-          must(mount('/proc/thread-self/ns/net', file, null, bindFlag, null), `pinning ${file}`);
-        } finally {
-          must(setns(home, newNet), 'setns back');
-        }
-      } finally {
-        fs.closeSync(home);
-      }
+          mustSucceed(mount('/proc/thread-self/ns/net', file, null, bindFlag, null), `pinning ${file}`);
+        },
+      );
     },
     removeNet: async (file) => {
       await mounts.unmount(file);

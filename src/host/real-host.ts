@@ -24,7 +24,7 @@ export function createRealHost({ storePath }: { storePath: string }): Host {
     namespaces: createNamespaces(mounts),
     processes,
     cgroups: createCgroups(),
-    links: createLinks(processes),
+    links: createLinks(),
     firewall: createFirewall(processes),
     sysctls: createSysctls(),
     hostPorts: createHostPorts(),
