@@ -4,6 +4,7 @@ import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc
 import type { Log } from '../base/call-context.js';
 import type { Clock } from '../ports/clock.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
+import { admit } from './authority/connection-gate.js';
 import { loadCriDefinitions, messageMaxBytes, methodsOf, verbNames } from './definitions.js';
 import type { CriServiceName } from './definitions.js';
 import { funnel, unimplemented } from './funnel.js';
@@ -56,7 +57,7 @@ export function createCriServer(options: CriServerOptions): CriServer {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', (error) => log.debug({ error: error.message }, 'connection broke'));
-    injector.injectConnection(socket);
+    admit(socket, { log, accept: (connection) => injector.injectConnection(connection) });
   });
 
   return {
