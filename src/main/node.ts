@@ -4,16 +4,12 @@ import { createApiServer } from '../api/server.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
 import { createImages } from '../images/image-room.js';
-import { createPodNetwork } from '../network/bridge-network.js';
-import type { PodsRoom } from '../pods/runtime-verbs.js';
-import { createPods } from '../pods/runtime-verbs.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';
-import { createContainerRunner } from '../runtime/runner.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import { createMetricsServer } from '../telemetry/metrics-server.js';
-import { machineLimits } from './machine-limits.js';
+import { createRooms } from './rooms.js';
 import { packageVersion } from './version.js';
 
 /** One running nodelet: everything wired, started in the order in which the rooms lean on each other. */
@@ -28,26 +24,14 @@ export interface NodeletNode {
 export async function createNode(config: NodeConfig, host: Host, log: Log): Promise<NodeletNode> {
   const version = packageVersion();
   const metrics = createMetrics({ version });
-  const runner = createContainerRunner({ config, ...host, log: log.child({ room: 'runtime' }) });
-  const network = createPodNetwork({ config: config.network, ...host, log: log.child({ room: 'network' }) });
   const images = createImages({
     config,
     ...host,
     log: log.child({ room: 'images' }),
     onPull: ({ ok, bytes }) => metrics.imagePull({ result: ok ? 'success' : 'failure', bytes }),
   });
-  const pods: PodsRoom = createPods(
-    {
-      config,
-      limits: await machineLimits(host.files),
-      host,
-      images,
-      network,
-      runner,
-      log: log.child({ room: 'pods' }),
-    },
-    version,
-  );
+  const rooms = await createRooms({ config, host, images, log, version });
+  const { network, pods } = rooms;
   metrics.observeStates({ pods: () => pods.counts().sandboxes, containers: () => pods.counts().containers });
   const runtime: CriRuntime = observedRuntime(
     { runtime: pods.verbs, images: images.verbs },
@@ -63,16 +47,9 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
   });
   const metricsServer =
     config.metricsAddress === '' ? undefined : createMetricsServer({ metrics, log, ...address(config) });
-  const startRooms = async () => {
-    await host.files.makeDir(config.runDir, 0o711);
-    await runner.start();
-    await images.start();
-    await network.start();
-    await pods.start();
-  };
   return {
     start: async () => {
-      await startRooms();
+      await rooms.start();
       await cri.start();
       await agent.start();
       await api.start();
@@ -90,7 +67,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
       await host.store.close();
     },
     tearDown: async () => {
-      await startRooms();
+      await rooms.start();
       await pods.removeAll();
       await pods.stop();
       await network.tearDown();

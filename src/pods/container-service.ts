@@ -19,7 +19,7 @@ import type { Pods } from './pods.js';
 const sigkill = 9;
 const killPatienceMs = 10_000;
 /** What containerd reports for a container whose start failed, too. */
-const startErrorCode = 128;
+export const startErrorCode = 128;
 
 /** Makes, starts, stops and removes the containers of pods. */
 export class ContainerService {
@@ -268,7 +268,7 @@ export class ContainerService {
   async purge(record: ContainerRecord): Promise<void> {
     const { host, images, runner } = this.pods.parts;
     await this.pods.ledger.saveContainer({ ...record, stage: 'removing' });
-    await runner.remove(this.target(record));
+    await runner.remove(this.target(record), record.monitor);
     await images.snapshots.remove(record.id);
     await host.files.removeTree(record.bundle);
     await runner.forgetExit(record.id);

@@ -1,5 +1,7 @@
-import type { SandboxRecord } from '../state/records.js';
+import type { ContainerId } from '../base/ids.js';
+import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
+import { startErrorCode } from './container-service.js';
 import { settleExit } from './exits.js';
 import type { Pods } from './pods.js';
 import type { SandboxService } from './sandbox-service.js';
@@ -12,6 +14,7 @@ export async function recover(
   pods: Pods,
   services: { sandboxes: SandboxService; containers: ContainerService },
 ): Promise<void> {
+  await attempt(pods, 'monitors', () => adoptMonitors(pods));
   for (const sandbox of pods.ledger.allSandboxes()) {
     await attempt(pods, `sandbox ${sandbox.id}`, () => recoverSandbox(pods, services, sandbox));
   }
@@ -30,17 +33,8 @@ async function recoverSandbox(
   for (const container of pods.ledger.containersOf(sandbox.id)) {
     if (container.stage === 'creating' || container.stage === 'removing') {
       await services.containers.purge(container);
-    } else if (container.stage === 'starting') {
-      await pods.parts.runner.remove(services.containers.target(container));
-      await pods.ledger.saveContainer({
-        ...container,
-        stage: 'exited',
-        exitCode: 128,
-        reason: 'StartError',
-        message: 'nodelet ended while the container was being started',
-        finishedAtNs: pods.nowNs(),
-      });
     } else {
+      if (container.stage === 'starting') await finishStart(pods, services.containers, container);
       await settleExit(pods, container.id);
     }
   }
@@ -48,6 +42,38 @@ async function recoverSandbox(
   const alive = infra !== undefined && infra.startTicks === sandbox.infra?.startTicks;
   if (sandbox.stage === 'stopping' || (sandbox.stage === 'ready' && !alive)) {
     await services.sandboxes.stopInQueue(sandbox);
+  }
+}
+
+/** A start cut short: a container whose program has begun is kept, however far it came; one that has not is undone. */
+async function finishStart(pods: Pods, containers: ContainerService, record: ContainerRecord): Promise<void> {
+  const { runner } = pods.parts;
+  const target = containers.target(record);
+  const { begun, process } = await runner.inspectStart(target);
+  if (begun) {
+    await pods.ledger.saveContainer({ ...record, process, stage: 'running', startedAtNs: pods.nowNs() });
+    return;
+  }
+  await runner.remove(target, record.monitor);
+  await runner.forgetExit(record.id);
+  await pods.ledger.saveContainer({
+    ...record,
+    stage: 'exited',
+    exitCode: startErrorCode,
+    reason: 'StartError',
+    message: 'nodelet ended while the container was being started',
+    finishedAtNs: pods.nowNs(),
+    monitor: undefined,
+  });
+}
+
+/** A monitor that was started just before the crash isn't in its record yet. */
+async function adoptMonitors(pods: Pods): Promise<void> {
+  for (const [id, monitor] of await pods.parts.runner.monitors()) {
+    const record = pods.ledger.container(id as ContainerId);
+    if (record?.monitor === undefined && record?.stage === 'starting') {
+      await pods.ledger.saveContainer({ ...record, monitor });
+    }
   }
 }
 

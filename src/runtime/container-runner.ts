@@ -27,6 +27,13 @@ export interface RunningProcesses {
   monitor: ProcessIdentity;
 }
 
+/** What is left of a start whose end nobody saw; `begun` once its program may have run. */
+export interface StartLeftover {
+  begun: boolean;
+  /** Undefined when process 1 has ended, or never was. */
+  process: ProcessIdentity | undefined;
+}
+
 /** How process 1 of a container ended, as kept by its monitor in a file that outlives the agent. */
 export interface ExitRecord {
   exitCode: number;
@@ -56,8 +63,15 @@ export interface ContainerRunner {
     request: ExecRequest,
     ctx: CallContext,
   ): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;
-  /** Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success. */
-  remove(target: RunnerTarget): Promise<void>;
+  /**
+   * Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success.
+   * Where a monitor is named, it returns once that has ended and so writes nothing any more.
+   */
+  remove(target: RunnerTarget, monitor?: ProcessIdentity): Promise<void>;
+  /** Looks at the machine for a start that an earlier run of the agent did not finish. */
+  inspectStart(target: RunnerTarget): Promise<StartLeftover>;
+  /** The live monitors by container id, for recovery: it reads all processes. */
+  monitors(): Promise<Map<string, ProcessIdentity>>;
   /** Asks the monitor to reopen its log file; returns once the file exists again. */
   reopenLog(target: RunnerTarget & { logPath: string | undefined }, ctx: CallContext): Promise<void>;
   /** The exit of a container, undefined while it has none. */

@@ -15,6 +15,8 @@ export interface RunnerParts extends Pick<Host, 'processes' | 'files' | 'cgroups
 const toolTimeoutMs = 60_000;
 const logReopenPatienceMs = 5_000;
 const logReopenPollMs = 5;
+const monitorPatienceMs = 2_000;
+const sigkill = 9;
 /** conmon's control pipe: `2` asks it to reopen the log. */
 const reopenCommand = '2 0 0\n';
 
@@ -48,9 +50,19 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     return pid > 0 ? processes.identify(pid) : undefined;
   };
 
-  const removeFromRuntime = async (target: RunnerTarget): Promise<void> => {
-    if ((await files.stat(`${stateRoot(target.handler)}/${target.id}`)) === undefined) return;
-    await runtime(target, ['delete', '--force', target.id]);
+  const hasState = async ({ handler, id }: RunnerTarget): Promise<boolean> =>
+    (await files.stat(`${stateRoot(handler)}/${id}`)) !== undefined;
+
+  /** A monitor writes the exit file some milliseconds after its container's end: files are safe to remove after that. */
+  const endMonitor = async (monitor: ProcessIdentity): Promise<void> => {
+    if (await processes.waitGone(monitor, monitorPatienceMs)) return;
+    log.warn({ pid: monitor.pid }, 'a monitor outlives its container and is killed');
+    if (processes.kill(monitor, sigkill)) await processes.waitGone(monitor, monitorPatienceMs);
+  };
+
+  const removeFromRuntime = async (target: RunnerTarget, monitor?: ProcessIdentity): Promise<void> => {
+    if (await hasState(target)) await runtime(target, ['delete', '--force', target.id]);
+    if (monitor !== undefined) await endMonitor(monitor);
   };
 
   return {
@@ -142,7 +154,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         await runtime(request, ['start', request.id], ctx);
         return { process, monitor };
       } catch (thrown) {
-        await removeFromRuntime(request);
+        // Started a moment ago: the pid in its file is still its own.
+        await removeFromRuntime(request, await pidFrom(monitorPidFile));
         await files.removeTree(`${exitDir}/${request.id}`);
         throw thrown;
       }
@@ -156,6 +169,23 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
       }),
     remove: removeFromRuntime,
+    inspectStart: async (target) => {
+      if (!(await hasState(target))) return { begun: false, process: undefined };
+      const { status, pid } = JSON.parse(await runtime(target, ['state', target.id])) as RuntimeState;
+      return {
+        begun: status === 'running' || status === 'paused' || status === 'stopped',
+        process: pid > 0 ? processes.identify(pid) : undefined,
+      };
+    },
+    monitors: async () => {
+      const found = new Map<string, ProcessIdentity>();
+      for (const { identity, argv } of await processes.list()) {
+        const id = argv[argv.indexOf('-c') + 1];
+        if (argv[0] === config.conmonPath && argv.includes(exitDir) && id !== undefined)
+          found.set(id, identity);
+      }
+      return found;
+    },
     reopenLog: async (target, ctx) => {
       await files.writeToFifo(`${target.bundle}/ctl`, reopenCommand);
       if (target.logPath === undefined) return;
@@ -186,6 +216,12 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       return found.flat();
     },
   };
+}
+
+/** What `state` prints, OCI runtime-spec runtime.md. */
+interface RuntimeState {
+  status: 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+  pid: number;
 }
 
 /** conmon's report: `{"data": PID}`, or `{"data": -1, "message": "…"}` where the runtime refused. */

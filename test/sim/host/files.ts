@@ -1,0 +1,70 @@
+import { NodeletError } from '../../../src/base/errors.js';
+import type { Files } from '../../../src/ports/files.js';
+import { parentOf } from '../machine/file-nodes.js';
+import type { Session } from './session.js';
+
+/** The machine's files for one session of the agent. */
+export function simFiles(session: Session): Files {
+  const { files, clock, processes } = session.machine;
+  let writes = 0;
+  return {
+    read: (path) =>
+      session.effect('files.read', path, () => {
+        const node = files.find(path);
+        if (node?.kind === 'dir') throw new NodeletError('bug', `EISDIR: illegal operation, ${path}`);
+        return node?.kind === 'file' ? Buffer.from(node.content) : undefined;
+      }),
+    writeAtomic: (path, content, mode = 0o644) =>
+      session.effect('files.writeAtomic', path, (cut) => {
+        files.makeDir(parentOf(path));
+        cut();
+        const temporary = `${path}.${writes++}.tmp`;
+        files.write(temporary, content, mode);
+        cut();
+        files.remove(temporary);
+        files.write(path, content, mode);
+      }),
+    makeDir: (path, mode = 0o755) =>
+      session.effect('files.makeDir', path, () => void files.makeDir(path, mode)),
+    removeTree: (path) =>
+      session.effect('files.removeTree', path, (cut) => {
+        const mount = files.mounts.list(path)[0];
+        if (mount !== undefined) throw new NodeletError('wrong-state', `${mount.target} still holds a mount`);
+        for (const name of files.list(path)) {
+          files.remove(`${path}/${name}`);
+          cut();
+        }
+        files.remove(path);
+      }),
+    list: (path) => session.effect('files.list', path, () => files.list(path)),
+    stat: (path) =>
+      session.effect('files.stat', path, () => {
+        const node = files.find(path);
+        if (node === undefined) return undefined;
+        const sizeBytes = node.kind === 'file' ? node.content.length : 0;
+        const kind = node.kind === 'fifo' ? 'other' : node.kind;
+        return { kind, sizeBytes, mode: node.mode, uid: 0, gid: 0, mtimeMs: node.mtimeMs };
+      }),
+    writeToFifo: (path, text) =>
+      session.effect('files.writeToFifo', path, () => {
+        const node = files.find(path);
+        const isRead = node?.kind === 'fifo' && node.reader !== undefined;
+        // conmon reads its control pipe; when it has ended, nobody does.
+        const monitor = Number(files.text(`${parentOf(path)}/monitor.pid`) ?? '0');
+        if (!isRead || processes.get(monitor) === undefined) {
+          throw new NodeletError('wrong-state', `nobody reads ${path}`);
+        }
+        clock.after(1, () => node.reader?.(text));
+      }),
+    watch: (dir, changed) => {
+      const stop = session.effectNow('files.watch', dir, () =>
+        files.watch(dir, (name) => {
+          // The kernel tells a little later, and tells a dead agent nothing.
+          clock.after(1, () => !session.isDead && changed(name));
+        }),
+      );
+      session.onCrash(() => stop?.());
+      return () => stop?.();
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { parentOf } from './file-nodes.js';
+import type { SimMachine, ToolCall, ToolOutcome } from './machine.js';
+import { hostNetNs } from './net-stack.js';
+import type { OciRuntimeModel } from './oci-runtime.js';
+import type { SimProcess } from './process-table.js';
+import { hostPidNs } from './process-table.js';
+
+/** The cgroup in which an agent, and what it starts, begins. */
+export const agentCgroup = '/system';
+
+/**
+ * conmon: starts the OCI runtime's create, reports the pid, waits for the container's end and writes its exit
+ * file, some milliseconds after that end and whether or not anyone still wants it.
+ */
+export class ConmonModel {
+  constructor(
+    private readonly machine: SimMachine,
+    private readonly runtime: OciRuntimeModel,
+  ) {}
+
+  start({ argv, cut }: ToolCall): { report: string; stderr: string } {
+    const { files, processes, truth } = this.machine;
+    const option = (name: string): string => {
+      const at = argv.indexOf(name);
+      if (at < 0) throw new Error(`conmon's model needs ${name}`);
+      return argv[at + 1] ?? '';
+    };
+    const [id, bundle, pidFile, exitDir] = ['-c', '-b', '-p', '--exit-dir'].map(option) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const monitor = processes.spawn({
+      argv: [...argv],
+      cgroup: agentCgroup,
+      netNs: hostNetNs,
+      pidNs: hostPidNs,
+      isInit: false,
+      onSignal: (signal) => 128 + signal,
+    });
+    files.write(option('-P'), String(monitor.pid));
+    this.openControl(bundle, option('-l'));
+    const runtimeArgs = argv.flatMap((arg, index) => (argv[index - 1] === '--runtime-arg' ? [arg] : []));
+    const create = ['create', '--bundle', bundle, '--pid-file', pidFile, id];
+    let created: ToolOutcome;
+    try {
+      cut();
+      created = this.runtime.run({ argv: [option('-r'), ...runtimeArgs, ...create], cut });
+    } catch (torn) {
+      // Killed together with its runtime, as when a service manager ends the agent's whole cgroup.
+      processes.end(monitor, 137);
+      throw torn;
+    }
+    const process = truth.get(id)?.process;
+    if (created.exitCode !== 0 || process === undefined) {
+      processes.end(monitor, 1);
+      return { report: JSON.stringify({ data: -1, message: created.stderr }), stderr: '' };
+    }
+    void process.ended.then((exitCode) =>
+      this.reap(monitor, { exitFiles: [`${option('--persist-dir')}/exit`, `${exitDir}/${id}`], exitCode }),
+    );
+    return { report: JSON.stringify({ data: process.pid }), stderr: '' };
+  }
+
+  /** The control pipe of the bundle, which makes it open its log anew. */
+  private openControl(bundle: string, log: string): void {
+    const { files, clock } = this.machine;
+    const logPath = log.startsWith('k8s-file:') ? log.slice('k8s-file:'.length) : undefined;
+    const openLog = () => {
+      if (logPath !== undefined && files.find(logPath) === undefined) files.write(logPath, '', 0o600);
+    };
+    openLog();
+    files.put(`${bundle}/ctl`, { kind: 'fifo', mode: 0o666, mtimeMs: clock.monotonicMs(), reader: openLog });
+  }
+
+  private reap(monitor: SimProcess, end: { exitFiles: string[]; exitCode: number }): void {
+    const { clock, processes, files } = this.machine;
+    clock.after(this.machine.someMs(), () => {
+      if (!monitor.alive) return;
+      for (const file of end.exitFiles) {
+        if (files.find(parentOf(file)) === undefined) continue;
+        const temporary = `${file}.${monitor.pid}`;
+        files.write(temporary, String(end.exitCode));
+        files.remove(temporary);
+        files.write(file, String(end.exitCode));
+      }
+      clock.after(this.machine.someMs(), () => processes.end(monitor, 0));
+    });
+  }
+}

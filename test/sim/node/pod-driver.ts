@@ -1,0 +1,162 @@
+import { backgroundContext } from '../../../src/base/call-context.js';
+import {
+  newContainerFilter,
+  newContainerStatusRequest,
+  newCreateContainerRequest,
+  newExecSyncRequest,
+  newListContainersRequest,
+  newListPodSandboxRequest,
+  newPodSandboxFilter,
+  newRemoveContainerRequest,
+  newRemovePodSandboxRequest,
+  newRunPodSandboxRequest,
+  newStartContainerRequest,
+  newStopContainerRequest,
+  newStopPodSandboxRequest,
+} from '../../../src/ports/cri/messages.js';
+import type { Container, ContainerStatus } from '../../../src/ports/cri/messages.js';
+import type { PodScript } from './pod-script.js';
+import { containerConfig, jobExitCode, sandboxConfig } from './pod-script.js';
+import type { SimWorld } from './world.js';
+
+const ctx = backgroundContext();
+const pollMs = 10;
+const execExitCode = 3;
+const stopTimeoutS = '10';
+
+/** What the CRI must still show after a crash, since nobody asked for its end. */
+export interface Promised {
+  readySandbox: string | undefined;
+  /** Id of the long-running container once StartContainer has answered. */
+  running: string | undefined;
+}
+
+/**
+ * One pod driven over CRI as a kubelet does it: each step looks at what is there first, so that it can begin
+ * again after any crash or error, with the same names and attempts. A wrong answer throws an Error.
+ */
+export class PodDriver {
+  readonly promised: Promised = { readySandbox: undefined, running: undefined };
+
+  constructor(
+    private readonly world: SimWorld,
+    readonly script: PodScript,
+  ) {}
+
+  /** From nothing, or from whatever an earlier try left, to a removed pod. */
+  async wholeLife(): Promise<void> {
+    await this.up();
+    await this.down();
+  }
+
+  async up(): Promise<void> {
+    const sandbox = await this.ensureSandbox();
+    const main = await this.ensure(sandbox, 'main');
+    if (main.state !== 'CONTAINER_RUNNING') throw wrong('main does not run', main);
+    this.promised.running = main.id;
+    const job = await this.ensure(sandbox, 'job');
+    const ended = await this.awaitExit(job.id);
+    if (ended.exit_code !== jobExitCode) throw wrong(`job did not exit with ${jobExitCode}`, ended);
+    const request = newExecSyncRequest({
+      container_id: main.id,
+      cmd: ['/bin/sh', '-c', `echo hi; exit ${execExitCode}`],
+      timeout: '10',
+    });
+    const exec = await this.world.cri.ExecSync(request, ctx);
+    if (exec.exit_code !== execExitCode || Buffer.from(exec.stdout).toString() !== 'hi\n') {
+      throw wrong('exec went wrong', exec);
+    }
+  }
+
+  async down(): Promise<void> {
+    const { cri } = this.world;
+    this.promised.running = undefined;
+    for (const { id, state } of await this.containers()) {
+      if (state !== 'CONTAINER_RUNNING') continue;
+      await cri.StopContainer(newStopContainerRequest({ container_id: id, timeout: stopTimeoutS }), ctx);
+      const { state: after } = await this.status(id);
+      if (after !== 'CONTAINER_EXITED') throw wrong('a stopped container runs', { id, after });
+    }
+    this.promised.readySandbox = undefined;
+    for (const { id } of await this.sandboxes()) {
+      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
+      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+    }
+  }
+
+  private async ensureSandbox(): Promise<string> {
+    const { cri } = this.world;
+    for (const { id, state } of await this.sandboxes()) {
+      if (state === 'SANDBOX_READY') return (this.promised.readySandbox = id);
+      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
+      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+    }
+    const request = newRunPodSandboxRequest({ config: sandboxConfig(this.script) });
+    const { pod_sandbox_id: id } = await cri.RunPodSandbox(request, ctx);
+    return (this.promised.readySandbox = id);
+  }
+
+  /** The container started: running or ended, but not as one whose start failed. */
+  private async ensure(sandbox: string, name: 'main' | 'job'): Promise<ContainerStatus> {
+    const { cri } = this.world;
+    const there = (await this.containers()).find((container) => container.metadata?.name === name);
+    if (there !== undefined && there.state !== 'CONTAINER_CREATED') {
+      const status = await this.status(there.id);
+      if (status.reason !== 'StartError' && !(name === 'main' && status.state === 'CONTAINER_EXITED')) {
+        return status;
+      }
+      await cri.RemoveContainer(newRemoveContainerRequest({ container_id: there.id }), ctx);
+    }
+    const config = containerConfig(name);
+    const sandboxPart = { pod_sandbox_id: sandbox, sandbox_config: sandboxConfig(this.script) };
+    const id =
+      there?.state === 'CONTAINER_CREATED'
+        ? there.id
+        : (await cri.CreateContainer(newCreateContainerRequest({ ...sandboxPart, config }), ctx))
+            .container_id;
+    await cri.StartContainer(newStartContainerRequest({ container_id: id }), ctx);
+    return this.status(id);
+  }
+
+  private async awaitExit(id: string): Promise<ContainerStatus> {
+    for (;;) {
+      const status = await this.status(id);
+      if (status.state === 'CONTAINER_EXITED') return status;
+      await this.world.machine.clock.sleep(pollMs);
+    }
+  }
+
+  private async sandboxes() {
+    const filter = newPodSandboxFilter({ label_selector: { pod: this.script.name } });
+    return (await this.world.cri.ListPodSandbox(newListPodSandboxRequest({ filter }), ctx)).items;
+  }
+
+  private async containers(): Promise<Container[]> {
+    const found: Container[] = [];
+    for (const { id } of await this.sandboxes()) {
+      const filter = newContainerFilter({ pod_sandbox_id: id });
+      found.push(
+        ...(await this.world.cri.ListContainers(newListContainersRequest({ filter }), ctx)).containers,
+      );
+    }
+    return found;
+  }
+
+  private async status(id: string): Promise<ContainerStatus> {
+    const { status } = await this.world.cri.ContainerStatus(
+      newContainerStatusRequest({ container_id: id }),
+      ctx,
+    );
+    if (status === null) throw wrong('a container has no status', { id });
+    return status;
+  }
+}
+
+/** An answer of the CRI that no fault excuses. */
+export class WrongAnswer extends Error {}
+
+function wrong(what: string, seen: object): WrongAnswer {
+  return new WrongAnswer(
+    `${what}: ${JSON.stringify(seen, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`,
+  );
+}

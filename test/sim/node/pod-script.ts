@@ -1,0 +1,51 @@
+import {
+  newContainerConfig,
+  newContainerMetadata,
+  newImageSpec,
+  newLinuxPodSandboxConfig,
+  newLinuxSandboxSecurityContext,
+  newNamespaceOption,
+  newPodSandboxConfig,
+  newPodSandboxMetadata,
+  newPortMapping,
+} from '../../../src/ports/cri/messages.js';
+import type { ContainerConfig, PodSandboxConfig } from '../../../src/ports/cri/messages.js';
+
+/** One pod of a test: a long-running container `main` and a `job` that ends by itself. */
+export interface PodScript {
+  name: string;
+  network: 'bridge' | 'host' | 'none';
+  /** 0: none. */
+  hostPort: number;
+}
+
+export const jobExitCode = 7;
+
+export function sandboxConfig({ name, network, hostPort }: PodScript): PodSandboxConfig {
+  const options = newNamespaceOption({ network: network === 'host' ? 'NODE' : 'POD' });
+  return newPodSandboxConfig({
+    metadata: newPodSandboxMetadata({ name, namespace: 'default', uid: `uid-${name}`, attempt: 0 }),
+    hostname: network === 'host' ? '' : name,
+    log_directory: `/var/log/pods/${name}`,
+    labels: { pod: name },
+    annotations: network === 'none' ? { 'nodelet.dev/network': 'none' } : {},
+    port_mappings:
+      hostPort === 0
+        ? []
+        : [newPortMapping({ protocol: 'TCP', container_port: 80, host_port: hostPort, host_ip: '' })],
+    linux: newLinuxPodSandboxConfig({
+      security_context: newLinuxSandboxSecurityContext({ namespace_options: options }),
+    }),
+  });
+}
+
+export function containerConfig(name: 'main' | 'job'): ContainerConfig {
+  const script = `sleep 0.05; exit ${jobExitCode}`;
+  return newContainerConfig({
+    metadata: newContainerMetadata({ name, attempt: 0 }),
+    image: newImageSpec({ image: 'app:latest' }),
+    command: name === 'main' ? ['/bin/sleep', '100000'] : ['/bin/sh', '-c', script],
+    labels: { container: name },
+    log_path: `${name}/0.log`,
+  });
+}

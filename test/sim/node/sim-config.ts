@@ -1,0 +1,22 @@
+import type { NodeConfig } from '../../../src/spec/node-config.js';
+
+/** Configuration of every simulated node. */
+export const simConfig: NodeConfig = {
+  rootDir: '/var/lib/nodelet',
+  runDir: '/run/nodelet',
+  criSocket: '/run/nodelet/nodelet.sock',
+  apiSocket: '/run/nodelet/api.sock',
+  manifestDir: '/etc/nodelet/manifests',
+  podLogDir: '/var/log/pods',
+  metricsAddress: '',
+  nodeName: 'sim',
+  cgroupParent: '/nodelet',
+  pauseImage: undefined,
+  runtimes: { crun: { path: '/usr/bin/crun' } },
+  defaultRuntime: 'crun',
+  conmonPath: '/usr/bin/conmon',
+  fixHybridCgroups: false,
+  network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet' },
+  registries: [],
+  logLevel: 'error',
+};
