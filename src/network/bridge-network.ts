@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Log } from '../base/call-context.js';
-import { NodeletError } from '../base/errors.js';
+import { NodeletError, isKind } from '../base/errors.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { Host } from '../ports/host.js';
 import type { NetworkConfigSection } from '../spec/node-config.js';
-import { portsClash, tableScript } from './nft-script.js';
+import { elementsScript, portsClash, tableScript } from './nft-script.js';
 import type { AttachRequest, NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
 import { addressText, nextFree, parseSubnet } from './subnet.js';
 
@@ -40,20 +40,33 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
   const sandboxes = new KeyedQueue<string>();
   let started = false;
 
+  const published = (record: AttachmentRecord) =>
+    record.ports.map((port) => ({ ...port, ip: record.ips[0] ?? '' }));
+
   const writeTable = (leaving?: string) =>
-    queue.run('table', () =>
-      firewall.apply(
-        tableScript({
-          table: config.table,
-          bridge: config.bridge,
-          subnet: config.subnet,
-          ports: records
-            .entries()
-            .filter(([id]) => id !== leaving)
-            .flatMap(([, record]) => record.ports.map((port) => ({ ...port, ip: record.ips[0] ?? '' }))),
-        }),
-      ),
+    firewall.apply(
+      tableScript({
+        table: config.table,
+        bridge: config.bridge,
+        subnet: config.subnet,
+        ports: records
+          .entries()
+          .filter(([id]) => id !== leaving)
+          .flatMap(([, record]) => published(record)),
+      }),
     );
+
+  /** Edits the table; where it is not as the records say, it is written anew from them. */
+  const changePorts = (verb: 'add' | 'delete', record: AttachmentRecord, leaving?: string) =>
+    queue.run('table', async () => {
+      if (record.ports.length === 0) return;
+      const edit = elementsScript({ verb, table: config.table, ports: published(record) });
+      await firewall.apply(edit).catch(async (thrown: unknown) => {
+        if (!isKind(thrown, 'tool-failed')) throw thrown;
+        parts.log.info({ err: thrown.message }, 'the nft table is not as it should be: writing it anew');
+        await writeTable(leaving);
+      });
+    });
 
   const clashWith = (ports: readonly PortMapping[], except: string) => {
     for (const [holder, record] of records.entries()) {
@@ -68,7 +81,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     if (record === undefined) return;
     await links.remove(record.hostInterface);
     // The record keeps its ports until the rules are gone, so that a failed detach can be repeated whole.
-    if (record.ports.length > 0) await writeTable(id);
+    await changePorts('delete', record, id);
     await records.remove(id);
   };
 
@@ -105,7 +118,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
         addresses: record.ips.map((ip) => `${ip}/${subnet.prefix}`),
         gateways: [gateway],
       });
-      if (ports.length > 0) await writeTable();
+      await changePorts('add', record);
       await records.put(sandboxId, { ...record, made: true });
       return { ips: record.ips, mac: record.mac, hostInterface: record.hostInterface };
     } catch (thrown) {
@@ -127,7 +140,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
       });
       // Without it the kernel drops packets from 127.0.0.1 that DNAT sends to a pod.
       await sysctls.write(`net.ipv4.conf.${config.bridge}.route_localnet`, '1');
-      await writeTable();
+      await queue.run('table', () => writeTable());
       started = true;
     },
     checkPorts: async (ports) => {

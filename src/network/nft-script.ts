@@ -12,18 +12,13 @@ interface TableInput {
   ports: readonly PublishedPort[];
 }
 
-/** The whole table as one transaction: replaced, never edited, so that it can't drift from the records. nft(8). */
+/** The whole table as one transaction, replaced with all that is published. nft(8). */
 export function tableScript({ table, bridge, subnet, ports }: TableInput): string {
   const lines = [`table ip ${table} {}`, `delete table ip ${table}`, `table ip ${table} {`];
-  const elements = (list: string[]) => (list.length === 0 ? '' : ` elements = { ${list.join(', ')} };`);
   for (const protocol of ['tcp', 'udp', 'sctp'] as const) {
-    const own = ports.filter((port) => port.protocol.toLowerCase() === protocol);
-    const anywhere = own.filter(({ hostIp }) => isAnywhere(hostIp));
-    const at = own.filter(({ hostIp }) => !isAnywhere(hostIp));
-    const to = ({ ip, containerPort }: PublishedPort) => `${ip} . ${containerPort}`;
     lines.push(
-      ` map ${protocol}_any { type inet_service : ipv4_addr . inet_service;${elements(anywhere.map((port) => `${port.hostPort} : ${to(port)}`))} }`,
-      ` map ${protocol}_at { type ipv4_addr . inet_service : ipv4_addr . inet_service;${elements(at.map((port) => `${port.hostIp} . ${port.hostPort} : ${to(port)}`))} }`,
+      ` map ${protocol}_any { type inet_service : ipv4_addr . inet_service; }`,
+      ` map ${protocol}_at { type ipv4_addr . inet_service : ipv4_addr . inet_service; }`,
     );
   }
   const dnat = (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) => [
@@ -49,7 +44,26 @@ export function tableScript({ table, bridge, subnet, ports }: TableInput): strin
     ' }',
     '}',
   );
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n${elementsScript({ verb: 'add', table, ports })}`;
+}
+
+/**
+ * One pod's ports put into the table's maps or taken out, as one transaction: half the cost of the whole table. Refused
+ * where the table isn't as it should be (a port that leads elsewhere, or that is not there to be taken out).
+ */
+export function elementsScript(change: {
+  verb: 'add' | 'delete';
+  table: string;
+  ports: readonly PublishedPort[];
+}): string {
+  const { verb, table, ports } = change;
+  return ports
+    .map(({ protocol, hostIp, hostPort, ip, containerPort }) => {
+      const [map, key] = isAnywhere(hostIp) ? ['any', hostPort] : ['at', `${hostIp} . ${hostPort}`];
+      const element = verb === 'add' ? `${key} : ${ip} . ${containerPort}` : `${key}`;
+      return `${verb} element ip ${table} ${protocol.toLowerCase()}_${map} { ${element} }\n`;
+    })
+    .join('');
 }
 
 const isAnywhere = (hostIp: string) => hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';

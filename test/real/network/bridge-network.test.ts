@@ -56,6 +56,14 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
     throw new Error('the server in the pod did not come up');
   }
 
+  /** Keys of all published ports in the kernel's table. */
+  async function elements(): Promise<string[]> {
+    type Key = number | { concat: (string | number)[] };
+    const found = (await host.firewall.dump('ip', config.table)) as { map?: { elem?: [Key, unknown][] } }[];
+    const keys = found.flatMap(({ map }) => map?.elem ?? []).map(([key]) => key);
+    return keys.map((key) => (typeof key === 'number' ? `${key}` : key.concat.join(' ')));
+  }
+
   beforeEach(async () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-net-'));
     host = createRealHost({ storePath: `${dir}/records` });
@@ -135,6 +143,36 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
     const other = await network.checkPorts([port(taken)], ctx).catch((thrown: unknown) => thrown);
     await new Promise((resolve) => server.close(resolve));
     expect(other).to.include({ kind: 'exists' });
+  });
+
+  it('edits the table for a pod with host ports, and leaves nft alone for one without', async () => {
+    const scripts: string[] = [];
+    const apply = (script: string) => {
+      scripts.push(script);
+      return host.firewall.apply(script);
+    };
+    network = createPodNetwork({ ...host, firewall: { ...host.firewall, apply }, config, log: silentLog });
+    await attach('pod-b');
+    await network.detach(id('pod-b'));
+    expect(scripts).to.deep.equal([]);
+    await attach('pod-a', [port(18_099), port(18_098, '127.0.0.1')]);
+    expect(await elements()).to.have.members(['18099', '127.0.0.1 18098']);
+    await network.detach(id('pod-a'));
+    expect(await elements()).to.deep.equal([]);
+    expect(scripts).to.have.length(2);
+    expect(scripts.join('')).not.to.include('chain');
+  });
+
+  it('writes the table anew from the records when somebody else has changed it', async () => {
+    await attach('pod-a', [port(18_099)]);
+    await host.firewall.apply(`delete table ip ${config.table}`);
+    await attach('pod-b', [port(18_098)]);
+    expect(await elements(), 'after the table was taken away').to.have.members(['18098', '18099']);
+    await host.firewall.apply(`flush map ip ${config.table} tcp_any`);
+    await network.detach(id('pod-a'));
+    expect(await elements(), 'after a map was emptied').to.deep.equal(['18098']);
+    await network.start();
+    expect(await elements(), 'after a restart').to.deep.equal(['18098']);
   });
 
   it('repeats a detach whose rules could not be taken back, whole', async () => {
