@@ -3,6 +3,7 @@ import net from 'node:net';
 import { NodeletError } from '../base/errors.js';
 import type { ProcessIdentity, Processes, RunOptions, RunResult } from '../ports/processes.js';
 import { bind, closeFd, errnoName } from './libc.js';
+import { createSealedPrograms } from './sealed-programs.js';
 
 const spawnp = bind<
   (
@@ -303,6 +304,7 @@ export function createProcesses(): Processes {
       await reap(pid);
       return { report: text, stderr };
     },
+    sealed: createSealedPrograms(),
     identify,
     kill,
     waitGone: async (waited, timeoutMs) => {

@@ -52,6 +52,11 @@ export interface Processes {
    * came on stderr; a monitor that ends without a report gives `report: ''`.
    */
   startMonitor(options: MonitorOptions): Promise<{ report: string; stderr: string }>;
+  /**
+   * Path of a copy of `program` that nobody can change, good while this process lives. OCI runtimes make such a copy of
+   * themselves and start anew at each call, so that a container can't overwrite them; started from one, they don't.
+   */
+  sealed(program: string): Promise<string>;
   /** Identity of a live process; undefined when there is none (a zombie counts as none). */
   identify(pid: number): ProcessIdentity | undefined;
   /** Sends a signal by number; false when the process has gone (or is another one by now). */

@@ -25,10 +25,10 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   const { config, processes, files, cgroups, clock, log } = parts;
   const exitDir = `${config.runDir}/exits`;
   const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
-  const program = (handler: string): string => {
+  const program = (handler: string): Promise<string> => {
     const runtime = config.runtimes[handler];
     if (runtime === undefined) throw new NodeletError('bug', `handler ${handler} was not resolved`);
-    return runtime.path;
+    return processes.sealed(runtime.path);
   };
   const runtimeArgs = (handler: string) => ['--root', stateRoot(handler)];
   const env = { XDG_RUNTIME_DIR: config.runDir };
@@ -36,7 +36,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
     const result = await processes.run({
-      argv: [program(target.handler), ...runtimeArgs(target.handler), ...verb],
+      argv: [await program(target.handler), ...runtimeArgs(target.handler), ...verb],
       env,
       timeoutMs: toolTimeoutMs,
       ...(ctx === undefined ? {} : { signal: ctx.signal }),
@@ -93,7 +93,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       const logFile = `${target.bundle}/runtime.log`;
       const result = await processes.run({
         argv: [
-          program(target.handler),
+          await program(target.handler),
           '--log',
           logFile,
           ...runtimeArgs(target.handler),
@@ -128,7 +128,16 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
           argv: [
             config.conmonPath,
             ...['--api-version', '1', '-c', request.id, '-u', request.id, '-n', request.name],
-            ...['-r', program(request.handler), '-b', request.bundle, '-p', pidFile, '-P', monitorPidFile],
+            ...[
+              '-r',
+              await program(request.handler),
+              '-b',
+              request.bundle,
+              '-p',
+              pidFile,
+              '-P',
+              monitorPidFile,
+            ],
             ...['--exit-dir', exitDir, '--persist-dir', request.bundle, '--socket-dir-path', request.bundle],
             ...['--full-attach', '--log-level', 'error'],
             ...['-l', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`],
@@ -162,7 +171,13 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     },
     execSync: async (request, ctx) =>
       processes.run({
-        argv: [program(request.handler), ...runtimeArgs(request.handler), 'exec', request.id, ...request.cmd],
+        argv: [
+          await program(request.handler),
+          ...runtimeArgs(request.handler),
+          'exec',
+          request.id,
+          ...request.cmd,
+        ],
         env,
         signal: ctx.signal,
         maxOutputBytes: request.maxOutputBytes,

@@ -25,6 +25,7 @@ export function simProcesses(session: Session): Processes {
         machine.startMonitor({ argv, cut }),
       );
     },
+    sealed: async (program) => program,
     identify: (pid) => {
       const process = processes.get(pid);
       return process === undefined ? undefined : { pid, startTicks: process.startTicks };
