@@ -72,8 +72,8 @@ export function protoPath(): string {
 }
 
 /** Reads and parses the proto, about 30 ms: done once, at start. */
-export function loadCriDefinitions(): CriDefinitions {
-  const grpcObject = loadPackageDefinition(loadSync(protoPath(), loaderOptions));
+export function loadCriDefinitions(file = protoPath()): CriDefinitions {
+  const grpcObject = loadPackageDefinition(loadSync(file, loaderOptions));
   const found = grpcObject as unknown as { runtime: { v1: CriDefinitions } };
   return found.runtime.v1;
 }

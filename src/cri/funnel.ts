@@ -36,8 +36,11 @@ export function unimplemented(service: string, rpc: string, log: Log): (...args:
   };
 }
 
-/** Clocks may differ by a timer tick: a cancellation this close to the deadline is the deadline's. */
-const tickMs = 2;
+/**
+ * gRPC sends a deadline as the time that is left, so ours is later than the caller's by the time of the delivery. A cancellation
+ * this close before it is the caller's own deadline.
+ */
+const deliveryMs = 100;
 
 function abortWhenGone(call: ServerUnaryCall<unknown, unknown>, clock: Clock): AbortController {
   const controller = new AbortController();
@@ -46,7 +49,7 @@ function abortWhenGone(call: ServerUnaryCall<unknown, unknown>, clock: Clock): A
   call.on('cancelled', () => {
     const nowMs = Number(clock.nowNs() / 1_000_000n);
     controller.abort(
-      nowMs + tickMs >= deadlineMs
+      nowMs + deliveryMs >= deadlineMs
         ? new NodeletError('deadline', "the caller's deadline has passed")
         : new NodeletError('canceled', 'the caller has canceled the call or hung up'),
     );

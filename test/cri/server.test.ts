@@ -110,7 +110,7 @@ describe('cri: server and client over a Unix socket', () => {
     let tell: (reason: unknown) => void = () => undefined;
     const seen = new Promise<unknown>((resolve) => (tell = resolve));
     await serve({ Version: (_request, ctx) => waitForAbort(ctx, tell) });
-    const error = await failure(connect(200).runtime.Version(newVersionRequest(), backgroundContext()));
+    const error = await failure(connect(1000).runtime.Version(newVersionRequest(), backgroundContext()));
     expect(error.kind).to.equal('deadline');
     expect(await seen)
       .to.be.instanceOf(NodeletError)
