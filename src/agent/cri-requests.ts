@@ -16,6 +16,7 @@ import {
   newPodSandboxConfig,
   newPodSandboxMetadata,
   newPortMapping,
+  newSecurityProfile,
 } from '../ports/cri/messages.js';
 import type {
   ContainerConfig,
@@ -31,6 +32,13 @@ import type { DesiredPod } from './desired-pod.js';
 import { containerKindAnnotation, labelNames, specHashAnnotation } from './desired-pod.js';
 
 const cpuPeriodUs = 100_000;
+
+/** Kernel files that tell of, or change, the whole machine: what the kubelet hides from containers and locks. */
+const maskedPaths =
+  '/proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'.split(
+    ' ',
+  );
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** `/var/log/pods/<namespace>_<name>_<uid>`, the kubelet's layout. */
 export function podLogFolder(record: DesiredPod, config: AgentConfig): string {
@@ -98,7 +106,6 @@ export function sandboxConfig(record: DesiredPod, attempt: number, config: Agent
           ),
         ),
     linux: newLinuxPodSandboxConfig({
-      cgroup_parent: config.cgroupParent,
       security_context: newLinuxSandboxSecurityContext({
         namespace_options: namespaces(record.pod),
         run_as_user: int64(spec.securityContext?.runAsUser),
@@ -172,6 +179,8 @@ export function containerConfig(
         privileged: security.privileged ?? false,
         readonly_rootfs: security.readOnlyRootFilesystem ?? false,
         no_new_privs: security.allowPrivilegeEscalation === false,
+        seccomp: newSecurityProfile({ profile_type: security.privileged ? 'Unconfined' : 'RuntimeDefault' }),
+        ...(security.privileged ? {} : { masked_paths: maskedPaths, readonly_paths: readonlyPaths }),
         run_as_user: int64(security.runAsUser ?? pod.runAsUser),
         run_as_group: int64(security.runAsGroup ?? pod.runAsGroup),
         supplemental_groups: (pod.supplementalGroups ?? []).map(String),

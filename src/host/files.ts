@@ -10,6 +10,14 @@ const absent = (thrown: unknown): undefined => {
 };
 let writes = 0;
 
+/** Linux packs device numbers as glibc's gnu_dev_major and gnu_dev_minor take them apart; makedev(3). */
+function deviceOf(stat: fs.Stats): { type: 'c' | 'b'; major: number; minor: number } {
+  const packed = BigInt(stat.rdev);
+  const major = ((packed >> 8n) & 0xfffn) | ((packed >> 32n) & 0xfffff000n);
+  const minor = (packed & 0xffn) | ((packed >> 12n) & 0xffffff00n);
+  return { type: stat.isBlockDevice() ? 'b' : 'c', major: Number(major), minor: Number(minor) };
+}
+
 /** Files through node:fs. */
 export function createFiles(): Files {
   const makeDir = async (dir: string, mode = 0o755): Promise<void> => {
@@ -53,6 +61,7 @@ export function createFiles(): Files {
         uid: stat.uid,
         gid: stat.gid,
         mtimeMs: stat.mtimeMs,
+        ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { device: deviceOf(stat) } : {}),
       };
     },
     writeToFifo: async (fifo, text) => {

@@ -1,22 +1,49 @@
-import type { MachineLimits } from '../pods/pods.js';
+import type { Cgroups } from '../ports/cgroups.js';
 import type { Files } from '../ports/files.js';
 import { capabilityNames } from '../spec/capabilities.js';
+import type { MachineLimits } from '../spec/machine-limits.js';
 import { seccompFromProfile } from '../spec/seccomp-profile.js';
 
 const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
 const capSysResource = 24n;
+const lowestOomScore = -1000;
 
-/** Reads once what this agent may hand to containers: its own capabilities and the default seccomp profile. */
-export async function machineLimits(files: Files): Promise<MachineLimits> {
-  const status = (await files.read('/proc/self/status'))?.toString('utf8') ?? '';
+/** Reads once what this agent may hand to containers: what it is allowed itself, and what the kernel has. */
+export async function machineLimits({
+  files,
+  cgroups,
+}: {
+  files: Files;
+  cgroups: Cgroups;
+}): Promise<MachineLimits> {
+  const text = async (path: string) => (await files.read(path))?.toString('utf8');
+  const status = (await text('/proc/self/status')) ?? '';
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-  const capabilities = capabilityNames.filter((_, bit) => (effective >> BigInt(bit)) & 1n);
+  const has = (bit: bigint) => ((effective >> bit) & 1n) === 1n;
   let profile: string | undefined;
-  for (const path of seccompPaths) profile ??= (await files.read(path))?.toString('utf8');
+  for (const path of seccompPaths) profile ??= await text(path);
   return {
-    capabilities,
-    mayLowerOomScore: ((effective >> capSysResource) & 1n) === 1n,
+    capabilities: capabilityNames.filter((_, bit) => has(BigInt(bit))),
+    lowestOomScore: has(capSysResource)
+      ? lowestOomScore
+      : Number((await text('/proc/self/oom_score_adj')) ?? '0'),
     seccompFor: (granted) =>
       profile === undefined ? undefined : seccompFromProfile({ profile, capabilities: granted }),
+    cgroupV2: (await cgroups.info()).version === 'v2',
+    hugepageSizes: (await files.list('/sys/kernel/mm/hugepages')).flatMap(hugepageSize),
+    appArmor: (await text('/sys/module/apparmor/parameters/enabled'))?.trim() === 'Y',
   };
+}
+
+const kibibytesPer: [unit: string, kibibytes: number][] = [
+  ['GB', 1024 * 1024],
+  ['MB', 1024],
+  ['KB', 1],
+];
+
+/** `hugepages-2048kB` as `2MB`: sysfs and cgroup files write the same size differently. */
+function hugepageSize(folder: string): string[] {
+  const kibibytes = Number(/^hugepages-(\d+)kB$/.exec(folder)?.[1]);
+  const [unit, per] = kibibytesPer.find(([, size]) => kibibytes >= size) ?? [];
+  return unit === undefined || per === undefined ? [] : [`${kibibytes / per}${unit}`];
 }

@@ -28,7 +28,7 @@ export interface Rooms {
 export async function createRooms({ config, host, images, log, version }: RoomsParts): Promise<Rooms> {
   const runner = createContainerRunner({ config, ...host, log: log.child({ room: 'runtime' }) });
   const network = createPodNetwork({ config: config.network, ...host, log: log.child({ room: 'network' }) });
-  const limits = await machineLimits(host.files);
+  const limits = await machineLimits(host);
   const pods = createPods(
     { config, limits, host, images, network, runner, log: log.child({ room: 'pods' }) },
     version,

@@ -4,16 +4,14 @@ import { NodeletError, asNodeletError } from '../base/errors.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
 import { SingleFlight } from '../base/single-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
-import type { ImageInfo } from '../images/images.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
-import { buildContainerSpec } from '../spec/container-spec.js';
-import { validateContainerConfig } from '../spec/cri-validate.js';
-import type { ResolvedImageUser } from '../spec/image-user.js';
-import { resolveImageUser } from '../spec/image-user.js';
+import { validateContainerConfig } from '../spec/container-validate.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+import { ContainerBundles } from './container-bundle.js';
 import { settleExit } from './exits.js';
+import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 
 const sigkill = 9;
@@ -25,10 +23,14 @@ export const startErrorCode = 128;
 export class ContainerService {
   private readonly creations = new SingleFlight<string, ContainerId>();
 
-  constructor(private readonly pods: Pods) {}
+  private readonly bundles: ContainerBundles;
+
+  constructor(private readonly pods: Pods) {
+    this.bundles = new ContainerBundles(pods);
+  }
 
   async create(sandbox: SandboxRecord, config: ContainerConfig, ctx: CallContext): Promise<ContainerId> {
-    validateContainerConfig(config, sandbox.config);
+    validateContainerConfig(config, sandbox.config, this.pods.parts.limits);
     const name = containerName(sandbox.id, config);
     return this.creations.run(name, () =>
       this.pods.queue.run(sandbox.id, () => this.make(name, sandbox.id, config, ctx)),
@@ -42,13 +44,7 @@ export class ContainerService {
     ctx: CallContext,
   ): Promise<ContainerId> {
     const { host, images } = this.pods.parts;
-    const sandbox = this.pods.ledger.sandbox(sandboxId);
-    if (sandbox?.stage !== 'ready') {
-      throw new NodeletError('wrong-state', `sandbox ${sandboxId} is not ready`, {
-        field: 'pod_sandbox_id',
-        remedy: 'run a new sandbox for the pod',
-      });
-    }
+    const sandbox = this.readySandbox(sandboxId, 'pod_sandbox_id');
     const holder = this.pods.ledger
       .containersOf(sandboxId)
       .find((other) => containerName(sandboxId, other.config) === name);
@@ -75,6 +71,7 @@ export class ContainerService {
       config,
       imageRef: reference,
       imageId: image.id,
+      imageDigest: image.repoDigests[0] ?? '',
       createdAtNs: this.pods.nowNs(),
       startedAtNs: '0',
       finishedAtNs: '0',
@@ -97,8 +94,7 @@ export class ContainerService {
       const { rootfs } = await images.snapshots.prepare(id, image.id);
       throwIfGone(ctx);
       ctx.phase('spec');
-      const user = await this.resolveUser(rootfs, config, image);
-      await this.writeBundle(record, sandbox, { rootfs, image, user });
+      const user = await this.bundles.write(record, sandbox, { rootfs, image });
       record.user = newLinuxContainerUser({
         uid: String(user.uid),
         gid: String(user.gid),
@@ -115,66 +111,13 @@ export class ContainerService {
     }
   }
 
-  private async writeBundle(
-    record: ContainerRecord,
-    sandbox: SandboxRecord,
-    made: { rootfs: string; image: ImageInfo; user: ResolvedImageUser },
-  ): Promise<void> {
-    const { files } = this.pods.parts.host;
-    const { limits } = this.pods.parts;
-    const sandboxDir = this.pods.sandboxDir(sandbox.id);
-    for (const mount of record.config.mounts) {
-      // A missing host path becomes a folder, as under the other runtimes.
-      if ((await files.stat(mount.host_path)) === undefined) await files.makeDir(mount.host_path);
-    }
-    if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
-    const spec = buildContainerSpec({
-      config: record.config,
-      sandboxConfig: sandbox.config,
-      image: made.image.run,
-      rootfs: made.rootfs,
-      user: made.user,
-      infraPid: sandbox.infra?.pid ?? 0,
-      netnsPath: sandbox.netnsPath,
-      cgroupsPath: record.cgroupPath,
-      hostname: sandbox.config.hostname,
-      files: {
-        resolvConf: `${sandboxDir}/resolv.conf`,
-        hosts: `${sandboxDir}/hosts`,
-        hostname: `${sandboxDir}/hostname`,
-        shm: this.pods.shmPath(sandbox.id),
-      },
-      agentCapabilities: limits.capabilities,
-      mayLowerOomScore: limits.mayLowerOomScore,
-      seccompFor: limits.seccompFor,
+  private readySandbox(id: SandboxId, field: string): SandboxRecord {
+    const sandbox = this.pods.ledger.sandbox(id);
+    if (sandbox?.stage === 'ready' && isAlive(this.pods, sandbox.infra)) return sandbox;
+    throw new NodeletError('wrong-state', `sandbox ${id} is not ready`, {
+      field,
+      remedy: 'run a new sandbox for the pod',
     });
-    await files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
-  }
-
-  private async resolveUser(
-    rootfs: string,
-    config: ContainerConfig,
-    image: ImageInfo,
-  ): Promise<ResolvedImageUser> {
-    const [passwd, group] = await Promise.all([
-      this.readInside(rootfs, 'passwd'),
-      this.readInside(rootfs, 'group'),
-    ]);
-    return resolveImageUser({
-      passwd,
-      group,
-      imageUser: image.run.user,
-      securityContext: config.linux?.security_context ?? null,
-    });
-  }
-
-  /** A file of the image's /etc; a symlink on the way counts as absent, since it could lead out of the image. */
-  private async readInside(rootfs: string, name: string): Promise<string> {
-    const { files } = this.pods.parts.host;
-    const dir = await files.stat(`${rootfs}/etc`);
-    const file = dir?.kind === 'dir' ? await files.stat(`${rootfs}/etc/${name}`) : undefined;
-    if (file?.kind !== 'file') return '';
-    return (await files.read(`${rootfs}/etc/${name}`))?.toString('utf8') ?? '';
   }
 
   async start(id: ContainerId, ctx: CallContext): Promise<void> {
@@ -187,8 +130,8 @@ export class ContainerService {
           field: 'container_id',
         });
       }
+      this.readySandbox(sandboxId, 'container_id');
       await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
-      const sandbox = this.pods.ledger.sandbox(sandboxId);
       try {
         const running = await this.pods.parts.runner.startContainer(
           {
@@ -218,13 +161,17 @@ export class ContainerService {
           message: error.describe(),
           finishedAtNs: this.pods.nowNs(),
         });
-        throw sandbox === undefined ? error : thrown;
+        throw error;
       }
     });
   }
 
   /** Stop signal, up to `timeoutMs` of patience, then SIGKILL. Not running is success. */
   async stop(id: ContainerId, timeoutMs: number): Promise<void> {
+    const sandboxId = this.pods.ledger.container(id)?.sandboxId;
+    if (sandboxId === undefined) return;
+    // A start in flight comes first: its container would otherwise run on after this call.
+    await this.pods.queue.run(sandboxId, async () => undefined);
     const record = this.pods.ledger.container(id);
     if (record?.stage !== 'running' || record.process === undefined) return;
     const { processes } = this.pods.parts.host;
@@ -293,8 +240,4 @@ function logPath(sandbox: SandboxRecord, config: ContainerConfig): string | unde
   const dir = sandbox.config.log_directory;
   if (dir === '' || config.log_path === '') return undefined;
   return `${dir.replace(/\/+$/, '')}/${config.log_path}`;
-}
-
-function dirName(path: string): string {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
 }

@@ -1,5 +1,6 @@
 import type { ContainerId } from '../base/ids.js';
 import type { ContainerRecord } from '../state/records.js';
+import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 
 /** Reported where the monitor died too, so that nobody knows how the container ended (containerd's number). */
@@ -16,7 +17,7 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
   const record = pods.ledger.container(id);
   if (record?.stage !== 'running') return;
   const { host, runner } = pods.parts;
-  if (record.process !== undefined && isAlive(pods, record)) return;
+  if (isAlive(pods, record.process)) return;
   const exit = await waitForExitFile(pods, record);
   const oomKilled = (await host.cgroups.oomKills(record.cgroupPath)) > 0;
   const exitCode = exit?.exitCode ?? unknownExitCode;
@@ -39,18 +40,12 @@ function exitReason(exitCode: number, oomKilled: boolean): string {
   return exitCode === 0 ? 'Completed' : 'Error';
 }
 
-function isAlive(pods: Pods, record: ContainerRecord): boolean {
-  const now = record.process && pods.parts.host.processes.identify(record.process.pid);
-  return now !== undefined && now.startTicks === record.process?.startTicks;
-}
-
 async function waitForExitFile(pods: Pods, record: ContainerRecord) {
   const { host, runner } = pods.parts;
   for (let waitedMs = 0; waitedMs < exitFilePatienceMs; waitedMs += exitFilePollMs) {
     const exit = await runner.readExit(record.id);
     if (exit !== undefined) return exit;
-    const monitor = record.monitor && host.processes.identify(record.monitor.pid);
-    if (monitor === undefined || monitor.startTicks !== record.monitor?.startTicks) break;
+    if (!isAlive(pods, record.monitor)) break;
     await host.clock.sleep(exitFilePollMs);
   }
   // The monitor may have written it between the last look and its own end.

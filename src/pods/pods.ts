@@ -4,23 +4,13 @@ import type { Images } from '../images/images.js';
 import type { PodNetwork } from '../network/pod-network.js';
 import type { Host } from '../ports/host.js';
 import type { ContainerRunner } from '../runtime/container-runner.js';
-import type { LinuxSeccomp } from '../spec/oci-spec-types.js';
+import type { MachineLimits } from '../spec/machine-limits.js';
 import { Ledger } from './ledger.js';
 
 export interface PodsConfig {
   rootDir: string;
   runDir: string;
   cgroupParent: string;
-}
-
-/** What a container can ask for at most on this machine: facts read once at start. */
-export interface MachineLimits {
-  /** Capabilities the agent itself has: `ALL` and privileged mean these. */
-  capabilities: readonly string[];
-  /** Whether a negative oom_score_adj may be set (CAP_SYS_RESOURCE). */
-  mayLowerOomScore: boolean;
-  /** The default seccomp profile for a set of capabilities; undefined where the machine has none. */
-  seccompFor: (capabilities: readonly string[]) => LinuxSeccomp | undefined;
 }
 
 export interface PodsParts {

@@ -3,6 +3,7 @@ import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
 import { startErrorCode } from './container-service.js';
 import { settleExit } from './exits.js';
+import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 import type { SandboxService } from './sandbox-service.js';
 
@@ -38,9 +39,7 @@ async function recoverSandbox(
       await settleExit(pods, container.id);
     }
   }
-  const infra = sandbox.infra && pods.parts.host.processes.identify(sandbox.infra.pid);
-  const alive = infra !== undefined && infra.startTicks === sandbox.infra?.startTicks;
-  if (sandbox.stage === 'stopping' || (sandbox.stage === 'ready' && !alive)) {
+  if (sandbox.stage === 'stopping' || (sandbox.stage === 'ready' && !isAlive(pods, sandbox.infra))) {
     await services.sandboxes.stopInQueue(sandbox);
   }
 }

@@ -4,18 +4,17 @@ import { NodeletError } from '../base/errors.js';
 import type { SandboxId } from '../base/ids.js';
 import { SingleFlight } from '../base/single-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
-import { renderHosts, renderResolvConf } from '../network/dns-files.js';
 import type { PortMapping } from '../network/pod-network.js';
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
-import { validateSandboxConfig } from '../spec/cri-validate.js';
 import { buildSandboxSpec } from '../spec/sandbox-spec.js';
+import { validateSandboxConfig } from '../spec/sandbox-validate.js';
 import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
+import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
 
 /** The annotation on a sandbox that asks for no network but loopback. */
 export const networkAnnotation = 'nodelet.dev/network';
-const shmBytes = 64 * 1024 * 1024;
 const sigkill = 9;
 /** A killed process is gone within milliseconds; one stuck in the kernel for this long is an error to report. */
 const killPatienceMs = 10_000;
@@ -31,7 +30,7 @@ export class SandboxService {
 
   /** A retry with the same metadata joins the attempt in flight; a name that is taken is `exists`. */
   async run(config: PodSandboxConfig, requestedHandler: string, ctx: CallContext): Promise<SandboxId> {
-    validateSandboxConfig(config);
+    validateSandboxConfig(config, this.pods.parts.limits);
     const name = sandboxName(config);
     return this.starts.run(name, () => this.make(name, config, requestedHandler, ctx));
   }
@@ -52,7 +51,7 @@ export class SandboxService {
       });
     }
     const mode = networkMode(config);
-    const ports = mode === 'bridge' ? hostPorts(config) : [];
+    const ports = publishedPorts(config, mode);
     ctx.phase('check-ports');
     await network.checkPorts(ports, ctx);
     ctx.phase('image');
@@ -83,7 +82,7 @@ export class SandboxService {
       try {
         ctx.phase('prepare');
         await Promise.all([
-          this.writeFiles(record),
+          makePodFiles(this.pods, record),
           parent === '' ? host.cgroups.create(record.cgroupPath) : Promise.resolve(),
           record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
         ]);
@@ -95,7 +94,7 @@ export class SandboxService {
           env: image.run.env,
           netnsPath: record.netnsPath,
           cgroupsPath: `${record.cgroupPath}/${id}`,
-          mayLowerOomScore: this.pods.parts.limits.mayLowerOomScore,
+          machine: this.pods.parts.limits,
         });
         await host.files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
         throwIfGone(ctx);
@@ -112,7 +111,7 @@ export class SandboxService {
         if (started.status === 'rejected') throw started.reason;
         record.infra = started.value;
         record.ips = attached.value?.ips ?? [];
-        await this.writeHosts(record);
+        await makeHostsFile(this.pods, record);
         throwIfGone(ctx);
         await this.pods.ledger.saveSandbox({ ...record, stage: 'ready' });
         undo.commit();
@@ -172,35 +171,6 @@ export class SandboxService {
     if (record.netnsPath !== undefined) await host.namespaces.removeNet(record.netnsPath);
     await host.mounts.unmount(this.pods.shmPath(record.id));
   }
-
-  private async writeFiles(record: SandboxRecord): Promise<void> {
-    const { files, mounts } = this.pods.parts.host;
-    const dir = this.pods.sandboxDir(record.id);
-    await files.makeDir(this.pods.shmPath(record.id));
-    const textOf = async (path: string) => (await files.read(path))?.toString('utf8') ?? '';
-    const resolv = {
-      text: await textOf('/etc/resolv.conf'),
-      upstreamText: await textOf('/run/systemd/resolve/resolv.conf'),
-      ownNetwork: record.networkMode !== 'host',
-    };
-    await Promise.all([
-      mounts.tmpfs(this.pods.shmPath(record.id), { sizeBytes: shmBytes, mode: 0o1777 }),
-      files.writeAtomic(`${dir}/hostname`, `${record.config.hostname}\n`, 0o644),
-      files.writeAtomic(`${dir}/resolv.conf`, renderResolvConf(record.config.dns_config, resolv), 0o644),
-      record.config.log_directory === '' ? undefined : files.makeDir(record.config.log_directory),
-    ]);
-  }
-
-  private async writeHosts(record: SandboxRecord): Promise<void> {
-    const { files } = this.pods.parts.host;
-    const path = `${this.pods.sandboxDir(record.id)}/hosts`;
-    if (record.networkMode === 'host') {
-      await files.writeAtomic(path, (await files.read('/etc/hosts')) ?? '', 0o644);
-      return;
-    }
-    const hosts = renderHosts({ ip: record.ips[0] ?? '', hostname: record.config.hostname });
-    await files.writeAtomic(path, hosts, 0o644);
-  }
 }
 
 function sandboxName(config: PodSandboxConfig): string {
@@ -219,13 +189,20 @@ function networkMode(config: PodSandboxConfig): NetworkMode {
   });
 }
 
-function hostPorts(config: PodSandboxConfig): PortMapping[] {
-  return config.port_mappings
-    .filter((port) => port.host_port !== 0)
-    .map((port) => ({
-      protocol: port.protocol,
-      containerPort: port.container_port,
-      hostPort: port.host_port,
-      hostIp: port.host_ip,
-    }));
+/** Ports to lead to the pod; a pod on the host's network has them on the host as they are. */
+function publishedPorts(config: PodSandboxConfig, mode: NetworkMode): PortMapping[] {
+  const asked = config.port_mappings.filter((port) => port.host_port !== 0);
+  if (mode === 'none' && asked.length > 0) {
+    throw new NodeletError('invalid', 'a pod without a network has no host ports', {
+      field: 'config.port_mappings',
+      remedy: `leave them out, or the annotation ${networkAnnotation}`,
+    });
+  }
+  if (mode !== 'bridge') return [];
+  return asked.map((port) => ({
+    protocol: port.protocol,
+    containerPort: port.container_port,
+    hostPort: port.host_port,
+    hostIp: port.host_ip,
+  }));
 }

@@ -7,6 +7,8 @@ export interface FileStat {
   gid: number;
   /** Modification time, milliseconds since the epoch. */
   mtimeMs: number;
+  /** Of a device file: which device. */
+  device?: { type: 'c' | 'b'; major: number; minor: number };
 }
 
 /**

@@ -21,6 +21,17 @@ export interface OciDeviceRule {
   access?: string;
 }
 
+/** A device file to make in the container. */
+export interface OciDevice {
+  path: string;
+  type: 'c' | 'b';
+  major: number;
+  minor: number;
+  fileMode: number;
+  uid: number;
+  gid: number;
+}
+
 export interface OciResources {
   devices?: OciDeviceRule[];
   memory?: { limit?: number; swap?: number };
@@ -50,6 +61,7 @@ export interface OciSpec {
     namespaces: { type: string; path?: string }[];
     cgroupsPath: string;
     resources: OciResources;
+    devices?: OciDevice[];
     sysctl?: Record<string, string>;
     seccomp?: LinuxSeccomp;
     maskedPaths?: string[];

@@ -1,5 +1,7 @@
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
+import type { MachineLimits } from './machine-limits.js';
 import type { OciSpec } from './oci-spec-types.js';
+import { seccompProfile } from './security-profile.js';
 
 export interface SandboxSpecInput {
   config: PodSandboxConfig;
@@ -9,7 +11,7 @@ export interface SandboxSpecInput {
   /** Pinned network namespace; undefined: the host's. */
   netnsPath: string | undefined;
   cgroupsPath: string;
-  mayLowerOomScore: boolean;
+  machine: Pick<MachineLimits, 'lowestOomScore' | 'seccompFor'>;
 }
 
 /** The infra container dies last of its pod, as under the kubelet. */
@@ -17,27 +19,35 @@ const infraOomScore = -998;
 
 /** OCI config of a pod's infra container: it holds the pod's namespaces and does nothing else. */
 export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
-  const options = input.config.linux?.security_context?.namespace_options;
+  const { config, machine } = input;
+  const context = config.linux?.security_context ?? null;
+  const options = context?.namespace_options;
   const hostNetwork = input.netnsPath === undefined;
   const namespaces: { type: string; path?: string }[] = [{ type: 'mount' }];
   if (input.netnsPath !== undefined)
     namespaces.push({ type: 'network', path: input.netnsPath }, { type: 'uts' });
   if (options?.ipc !== 'NODE') namespaces.push({ type: 'ipc' });
   if (options?.pid !== 'NODE') namespaces.push({ type: 'pid' });
+  const confined = context?.privileged !== true && seccompProfile(context) === 'RuntimeDefault';
+  const seccomp = confined ? machine.seccompFor([]) : undefined;
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: { uid: 0, gid: 0 },
+      user: {
+        uid: Number(context?.run_as_user?.value ?? 0),
+        gid: Number(context?.run_as_group?.value ?? 0),
+        additionalGids: (context?.supplemental_groups ?? []).map(Number),
+      },
       args: input.args,
       env: input.env,
       cwd: '/',
       capabilities: { bounding: [], effective: [], permitted: [] },
       noNewPrivileges: true,
-      ...(input.mayLowerOomScore ? { oomScoreAdj: infraOomScore } : {}),
+      oomScoreAdj: Math.max(infraOomScore, machine.lowestOomScore),
     },
     root: { path: input.rootfs, readonly: true },
-    ...(hostNetwork || input.config.hostname === '' ? {} : { hostname: input.config.hostname }),
+    ...(hostNetwork || config.hostname === '' ? {} : { hostname: config.hostname }),
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
@@ -46,9 +56,10 @@ export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
       namespaces,
       cgroupsPath: input.cgroupsPath,
       resources: { devices: [{ allow: false, access: 'rwm' }] },
-      ...(Object.keys(input.config.linux?.sysctls ?? {}).length === 0
+      ...(seccomp === undefined ? {} : { seccomp }),
+      ...(Object.keys(config.linux?.sysctls ?? {}).length === 0
         ? {}
-        : { sysctl: input.config.linux?.sysctls ?? {} }),
+        : { sysctl: config.linux?.sysctls ?? {} }),
     },
   };
 }

@@ -52,6 +52,8 @@ export interface ContainerRecord {
   /** What the caller asked for, normalized; and the image it was at creation. */
   imageRef: string;
   imageId: ImageId;
+  /** `name@sha256:…` that it was pulled by; empty for an image that came from no registry. */
+  imageDigest: string;
   createdAtNs: string;
   startedAtNs: string;
   finishedAtNs: string;

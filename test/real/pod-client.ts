@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
 import type { CallContext } from '../../src/base/call-context.js';
 import {
   newContainerConfig,
@@ -31,6 +32,14 @@ export interface ExecOutcome {
   stderr: string;
 }
 
+export interface LogLine {
+  timestamp: string;
+  stream: string;
+  /** `F` for a whole line, `P` for a part that the next one continues. */
+  tag: string;
+  text: string;
+}
+
 /** Short forms of the CRI calls that tests of pods make again and again. */
 export class PodClient {
   private readonly sandboxes = new Map<string, PodSandboxConfig>();
@@ -39,11 +48,13 @@ export class PodClient {
     readonly cri: CriRuntime,
     readonly ctx: CallContext,
     private readonly image: string,
+    /** Folder for the logs of its pods. */
+    private readonly logDir: string,
   ) {}
 
   /** A ready sandbox under a name of its own; gives its id. */
   async runPod(set: Partial<PodSandboxConfig> = {}, handler = ''): Promise<string> {
-    const config = podConfig(set);
+    const config = podConfig({ log_directory: `${this.logDir}/${randomBytes(4).toString('hex')}`, ...set });
     const request = newRunPodSandboxRequest({ config, runtime_handler: handler });
     const { pod_sandbox_id: id } = await this.cri.runtime.RunPodSandbox(request, this.ctx);
     this.sandboxes.set(id, config);
@@ -62,10 +73,12 @@ export class PodClient {
 
   /** A created container of the plain image; gives its id. */
   async create(sandbox: string, set: Partial<ContainerConfig> = {}): Promise<string> {
+    const name = `c-${randomBytes(3).toString('hex')}`;
     const request = newCreateContainerRequest({
       pod_sandbox_id: sandbox,
       config: newContainerConfig({
-        metadata: newContainerMetadata({ name: `c-${randomBytes(3).toString('hex')}` }),
+        metadata: newContainerMetadata({ name }),
+        log_path: `${name}.log`,
         image: newImageSpec({ image: this.image }),
         ...set,
       }),
@@ -99,6 +112,27 @@ export class PodClient {
     return status;
   }
 
+  /** The config that runPod sent. */
+  podConfigOf(sandbox: string): PodSandboxConfig {
+    const config = this.sandboxes.get(sandbox);
+    if (config === undefined) throw new Error(`${sandbox} was not made here`);
+    return config;
+  }
+
+  /** Lines of the container's log, parsed by the CRI format: time, stream, tags, text. */
+  async logLines(id: string): Promise<LogLine[]> {
+    const { log_path } = await this.status(id);
+    return parseLog(fs.readFileSync(log_path, 'utf8'));
+  }
+
+  /** What the container printed, on both streams, without the last newline. */
+  async logText(id: string): Promise<string> {
+    return (await this.logLines(id))
+      .map((line) => line.text + (line.tag === 'F' ? '\n' : ''))
+      .join('')
+      .replace(/\n$/, '');
+  }
+
   /** The status once the container has exited. */
   async exited(id: string): Promise<ContainerStatus> {
     await waitFor(`exit of ${id}`, async () => (await this.status(id)).state === 'CONTAINER_EXITED');
@@ -122,6 +156,16 @@ export class PodClient {
     const { containers } = await this.cri.runtime.ListContainers(newListContainersRequest(), this.ctx);
     return containers.filter((item) => item.pod_sandbox_id === sandbox).map(({ id }) => id);
   }
+}
+
+export function parseLog(content: string): LogLine[] {
+  return content
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [timestamp = '', stream = '', tag = '', ...words] = line.split(' ');
+      return { timestamp, stream, tag, text: words.join(' ') };
+    });
 }
 
 /** A sandbox config with a name of its own. */

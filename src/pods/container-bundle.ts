@@ -1,0 +1,97 @@
+import type { ImageInfo } from '../images/images.js';
+import type { ContainerConfig } from '../ports/cri/messages.js';
+import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
+import type { ResolvedImageUser } from '../spec/image-user.js';
+import { resolveImageUser } from '../spec/image-user.js';
+import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+import { hostDevices } from './host-devices.js';
+import type { Pods } from './pods.js';
+import { podHostname } from './pod-files.js';
+
+/** Writes the folders and the OCI spec that a container starts from; gives the user it will run as. */
+export class ContainerBundles {
+  private toldOfOomScore = false;
+
+  constructor(private readonly pods: Pods) {}
+
+  async write(
+    record: ContainerRecord,
+    sandbox: SandboxRecord,
+    made: { rootfs: string; image: ImageInfo },
+  ): Promise<ResolvedImageUser> {
+    const { files } = this.pods.parts.host;
+    const { limits } = this.pods.parts;
+    const { config } = record;
+    for (const mount of config.mounts) {
+      // A missing host path becomes a folder, as under the other runtimes.
+      if ((await files.stat(mount.host_path)) === undefined) await files.makeDir(mount.host_path);
+    }
+    if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
+    const user = await this.resolveUser(made.rootfs, config, made.image);
+    const sandboxDir = this.pods.sandboxDir(sandbox.id);
+    const spec = buildContainerSpec({
+      config,
+      sandboxId: sandbox.id,
+      sandboxConfig: sandbox.config,
+      image: made.image.run,
+      rootfs: made.rootfs,
+      user,
+      infraPid: sandbox.infra?.pid ?? 0,
+      netnsPath: sandbox.netnsPath,
+      cgroupsPath: record.cgroupPath,
+      hostname: await podHostname(files, sandbox.config.hostname),
+      files: {
+        resolvConf: `${sandboxDir}/resolv.conf`,
+        hosts: `${sandboxDir}/hosts`,
+        hostname: `${sandboxDir}/hostname`,
+        shm: usesHostIpc(sandbox.config) ? '/dev/shm' : this.pods.shmPath(sandbox.id),
+      },
+      hostDevices: config.linux?.security_context?.privileged === true ? await hostDevices(files) : [],
+      machine: limits,
+    });
+    this.tellOfOomScore(record);
+    await files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
+    return user;
+  }
+
+  /** Once: every pod of a kubelet asks for such scores. */
+  private tellOfOomScore({ id, config }: ContainerRecord): void {
+    const { asked, given } = oomScore(config, this.pods.parts.limits);
+    if (asked === given || this.toldOfOomScore) return;
+    this.toldOfOomScore = true;
+    this.pods.parts.log.warn(
+      { container: id, asked, given },
+      'oom_score_adj is raised to what nodelet may give without CAP_SYS_RESOURCE; said once',
+    );
+  }
+
+  private async resolveUser(
+    rootfs: string,
+    config: ContainerConfig,
+    image: ImageInfo,
+  ): Promise<ResolvedImageUser> {
+    const [passwd, group] = await Promise.all([
+      this.readInside(rootfs, 'passwd'),
+      this.readInside(rootfs, 'group'),
+    ]);
+    return resolveImageUser({
+      passwd,
+      group,
+      imageUser: image.run.user,
+      securityContext: config.linux?.security_context ?? null,
+    });
+  }
+
+  /** A file of the image's /etc; a symlink on the way counts as absent, since it could lead out of the image. */
+  private async readInside(rootfs: string, name: string): Promise<string> {
+    const { files } = this.pods.parts.host;
+    const dir = await files.stat(`${rootfs}/etc`);
+    const file = dir?.kind === 'dir' ? await files.stat(`${rootfs}/etc/${name}`) : undefined;
+    if (file?.kind !== 'file') return '';
+    return (await files.read(`${rootfs}/etc/${name}`))?.toString('utf8') ?? '';
+  }
+}
+
+function dirName(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}

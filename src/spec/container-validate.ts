@@ -1,0 +1,98 @@
+import { NodeletError } from '../base/errors.js';
+import type {
+  ContainerConfig,
+  KeyValue,
+  LinuxContainerSecurityContext,
+  Mount,
+  PodSandboxConfig,
+} from '../ports/cri/messages.js';
+import { validateResources } from './container-resources.js';
+import type { MachineLimits } from './machine-limits.js';
+import { validateNamespaces } from './sandbox-validate.js';
+import { validateProfiles } from './security-profile.js';
+
+const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });
+const unsupported = (field: string, message: string) =>
+  new NodeletError('unsupported', message, { field, remedy: 'leave the field out' });
+
+const context = 'config.linux.security_context';
+
+/** As validateSandboxConfig, for a container; `sandbox` is the pod it is to join. */
+export function validateContainerConfig(
+  config: ContainerConfig,
+  sandbox: PodSandboxConfig,
+  machine: MachineLimits,
+): void {
+  if (config.metadata === null) throw invalid('config.metadata', 'is missing');
+  if (config.metadata.name === '') throw invalid('config.metadata.name', 'is empty');
+  if ((config.image?.image ?? '') === '') throw invalid('config.image.image', 'is empty');
+  if (config.windows !== null) throw unsupported('config.windows', 'this node runs Linux containers');
+  if (config.CDI_devices.length > 0) throw unsupported('config.CDI_devices', 'CDI is not supported yet');
+  if (config.devices.length > 0) throw unsupported('config.devices', 'host devices are not supported yet');
+  if (config.working_dir !== '' && !config.working_dir.startsWith('/')) {
+    throw invalid('config.working_dir', 'is not an absolute path');
+  }
+  if (config.log_path.split('/').includes('..')) {
+    throw invalid('config.log_path', 'leads out of the log directory');
+  }
+  config.envs.forEach((env, index) => validateEnv(env, `config.envs[${index}]`));
+  config.mounts.forEach((mount, index) => validateMount(mount, `config.mounts[${index}]`));
+  const linux = config.linux;
+  if (linux === null) return;
+  if (linux.resources !== null) validateResources(linux.resources, machine);
+  if (linux.security_context !== null) validateSecurity(linux.security_context, sandbox, machine);
+}
+
+function validateEnv({ key, value }: KeyValue, field: string): void {
+  if (key === '' || /[=\0]/.test(key)) throw invalid(`${field}.key`, `"${key}" is no name of a variable`);
+  const bytes = Buffer.from(value);
+  // The spec is JSON: other bytes would arrive changed.
+  if (bytes.includes(0) || !Buffer.from(bytes.toString('utf8')).equals(bytes)) {
+    throw invalid(`${field}.value`, `of ${key} is not UTF-8 text without NUL`);
+  }
+}
+
+function validateMount(mount: Mount, field: string): void {
+  if (!mount.container_path.startsWith('/'))
+    throw invalid(`${field}.container_path`, 'is not an absolute path');
+  if (mount.image !== null || mount.image_sub_path !== '') {
+    throw unsupported(`${field}.image`, 'image volumes are not supported yet');
+  }
+  if (!mount.host_path.startsWith('/')) throw invalid(`${field}.host_path`, 'is not an absolute path');
+  if (mount.recursive_read_only) throw unsupported(`${field}.recursive_read_only`, 'is not supported yet');
+  if (mount.uidMappings.length + mount.gidMappings.length > 0) {
+    throw unsupported(`${field}.uidMappings`, 'id-mapped mounts are not supported yet');
+  }
+  if (mount.selinux_relabel) throw unsupported(`${field}.selinux_relabel`, 'SELinux is not supported yet');
+}
+
+function validateSecurity(
+  security: LinuxContainerSecurityContext,
+  sandbox: PodSandboxConfig,
+  machine: MachineLimits,
+): void {
+  validateNamespaces(security.namespace_options, context);
+  const podOptions = sandbox.linux?.security_context?.namespace_options;
+  for (const key of ['network', 'ipc'] as const) {
+    if (security.namespace_options?.[key] === 'NODE' && podOptions?.[key] !== 'NODE') {
+      throw invalid(`${context}.namespace_options.${key}`, "is NODE, but the sandbox has the pod's own");
+    }
+  }
+  validateProfiles(security, machine, context);
+  const { run_as_user, run_as_username, run_as_group } = security;
+  if (run_as_user !== null && run_as_username !== '') {
+    throw invalid(`${context}.run_as_username`, 'is set beside run_as_user');
+  }
+  if (run_as_group !== null && run_as_user === null && run_as_username === '') {
+    throw invalid(`${context}.run_as_group`, 'is set without run_as_user');
+  }
+  if ((security.capabilities?.add_ambient_capabilities.length ?? 0) > 0) {
+    throw unsupported(
+      `${context}.capabilities.add_ambient_capabilities`,
+      'ambient capabilities are not supported yet',
+    );
+  }
+  if (security.privileged && sandbox.linux?.security_context?.privileged !== true) {
+    throw invalid(`${context}.privileged`, 'the sandbox is not privileged');
+  }
+}

@@ -1,0 +1,17 @@
+import type { LinuxSeccomp } from './oci-spec-types.js';
+
+/** What a container can ask for at most on this machine: facts read once at start. */
+export interface MachineLimits {
+  /** Capabilities the agent itself has: `ALL` and privileged mean these. */
+  capabilities: readonly string[];
+  /** The lowest oom_score_adj the agent may give: -1000, or its own where it lacks CAP_SYS_RESOURCE. */
+  lowestOomScore: number;
+  /** The default seccomp profile for a set of capabilities; undefined where the machine has none. */
+  seccompFor: (capabilities: readonly string[]) => LinuxSeccomp | undefined;
+  /** Containers' cgroups are in the one v2 tree, not in v1 hierarchies. */
+  cgroupV2: boolean;
+  /** Sizes of huge pages that the kernel has pools of, as cgroup files name them: `2MB`, `1GB`. */
+  hugepageSizes: readonly string[];
+  /** AppArmor is on, so that a profile asked for would have to be applied. */
+  appArmor: boolean;
+}

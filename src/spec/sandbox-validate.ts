@@ -1,0 +1,98 @@
+import { isIP } from 'node:net';
+import { NodeletError } from '../base/errors.js';
+import type { NamespaceOption, PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
+import type { MachineLimits } from './machine-limits.js';
+import { validateProfiles } from './security-profile.js';
+
+const invalid = (field: string, message: string, remedy?: string) =>
+  new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });
+const unsupported = (field: string, message: string) =>
+  new NodeletError('unsupported', message, { field, remedy: 'leave the field out' });
+
+/** sethostname(2) takes no more. */
+const hostnameMaxBytes = 64;
+
+/**
+ * Refuses what a sandbox config lacks, and what it asks for that nodelet can't do yet: nothing is dropped silently.
+ * `linux.resources` and `linux.overhead` only tell of the pod's sums, for runtimes that size a virtual machine by
+ * them: limits are the containers' and those of the group that `cgroup_parent` names.
+ */
+export function validateSandboxConfig(
+  config: PodSandboxConfig,
+  machine: Pick<MachineLimits, 'appArmor'>,
+): void {
+  const metadata = config.metadata;
+  if (metadata === null) throw invalid('config.metadata', 'is missing');
+  for (const key of ['name', 'namespace', 'uid'] as const) {
+    if (metadata[key] === '') throw invalid(`config.metadata.${key}`, 'is empty');
+  }
+  if (config.windows !== null) throw unsupported('config.windows', 'this node runs Linux containers');
+  if (Buffer.byteLength(config.hostname) > hostnameMaxBytes) {
+    throw invalid('config.hostname', `is longer than ${hostnameMaxBytes} bytes`);
+  }
+  if (config.log_directory !== '' && !config.log_directory.startsWith('/')) {
+    throw invalid('config.log_directory', 'is not an absolute path');
+  }
+  config.port_mappings.forEach((port, index) => validatePort(port, `config.port_mappings[${index}]`));
+  const linux = config.linux;
+  if (linux === null) return;
+  const parent = linux.cgroup_parent;
+  if (parent !== '' && (!parent.startsWith('/') || parent.split('/').includes('..'))) {
+    throw invalid(
+      'config.linux.cgroup_parent',
+      `"${parent}" is no absolute path of a cgroup`,
+      'this node has the cgroupfs driver: set cgroupDriver: cgroupfs in the kubelet',
+    );
+  }
+  validateSysctls(linux.sysctls, linux.security_context?.namespace_options ?? null);
+  const context = linux.security_context;
+  if (context === null) return;
+  const base = 'config.linux.security_context';
+  validateNamespaces(context.namespace_options, base);
+  validateProfiles(context, machine, base);
+  if (context.run_as_group !== null && context.run_as_user === null) {
+    throw invalid(`${base}.run_as_group`, 'is set without run_as_user');
+  }
+}
+
+function validatePort(port: PortMapping, field: string): void {
+  if (port.host_port < 0 || port.host_port > 65535) throw invalid(`${field}.host_port`, 'is not 0 to 65535');
+  if (port.host_ip !== '' && isIP(port.host_ip) === 0) {
+    throw invalid(`${field}.host_ip`, `"${port.host_ip}" is no IP address`);
+  }
+  if (port.host_port === 0) return;
+  if (port.container_port < 1 || port.container_port > 65535) {
+    throw invalid(`${field}.container_port`, 'is not 1 to 65535');
+  }
+}
+
+/** Settings that the kernel keeps for each network namespace, and for each IPC namespace; namespaces(7). */
+const ofNetwork = /^net\./;
+const ofIpc = /^(kernel\.(shmall|shmmax|shmmni|shm_rmid_forced|msgmax|msgmnb|msgmni|sem)|fs\.mqueue\.\w+)$/;
+
+function validateSysctls(sysctls: Record<string, string>, options: NamespaceOption | null): void {
+  for (const name of Object.keys(sysctls)) {
+    const field = `config.linux.sysctls["${name}"]`;
+    const [network, ipc] = [ofNetwork.test(name), ofIpc.test(name)];
+    if (!network && !ipc)
+      throw invalid(field, 'is not a setting of a namespace: it would be the whole machine’s');
+    if ((network ? options?.network : options?.ipc) === 'NODE') {
+      throw invalid(field, "can't be set: the pod uses the host's namespace");
+    }
+  }
+}
+
+/** Refuses namespaces that can't be had; `base` is the path of the security context. */
+export function validateNamespaces(options: NamespaceOption | null, base: string): void {
+  if (options === null) return;
+  const field = `${base}.namespace_options`;
+  if (options.pid === 'TARGET') throw unsupported(`${field}.pid`, 'TARGET is not supported yet');
+  for (const key of ['network', 'ipc'] as const) {
+    if (options[key] === 'TARGET') throw invalid(`${field}.${key}`, 'TARGET is only for pid');
+    if (options[key] === 'CONTAINER') throw invalid(`${field}.${key}`, 'CONTAINER is only for pid');
+  }
+  const user = options.userns_options;
+  if (user !== null && user.mode !== 'NODE') {
+    throw unsupported(`${field}.userns_options`, 'user namespaces are not supported yet');
+  }
+}

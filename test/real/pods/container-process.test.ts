@@ -1,0 +1,166 @@
+import fs from 'node:fs';
+import { expect } from 'chai';
+import {
+  newCapability,
+  newImageSpec,
+  newInt64Value,
+  newKeyValue,
+  newLinuxContainerConfig,
+  newLinuxContainerResources,
+  newLinuxContainerSecurityContext,
+  newLinuxPodSandboxConfig,
+  newLinuxSandboxSecurityContext,
+  newSecurityProfile,
+} from '../../../src/ports/cri/messages.js';
+import type {
+  ContainerConfig,
+  LinuxContainerResources,
+  LinuxContainerSecurityContext,
+} from '../../../src/ports/cri/messages.js';
+import { PodClient, failure } from '../pod-client.js';
+import { startRealNode } from '../real-node.js';
+import type { RealNode } from '../real-node.js';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const secured = (set: Partial<LinuxContainerSecurityContext>): Partial<ContainerConfig> => ({
+  linux: newLinuxContainerConfig({ security_context: newLinuxContainerSecurityContext(set) }),
+});
+const limited = (set: Partial<LinuxContainerResources>): Partial<ContainerConfig> => ({
+  linux: newLinuxContainerConfig({ resources: newLinuxContainerResources(set) }),
+});
+const chown = 1n << 0n;
+const netAdmin = 1n << 12n;
+
+describe('pods: the process of a container (real crun)', () => {
+  let node: RealNode;
+  let pods: PodClient;
+  let sandbox = '';
+  before(async () => {
+    node = await startRealNode();
+    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    sandbox = await pods.runPod({
+      linux: newLinuxPodSandboxConfig({
+        security_context: newLinuxSandboxSecurityContext({ privileged: true }),
+      }),
+    });
+  });
+  after(() => node.dispose());
+
+  /** What a shell line prints as process 1 of a container. */
+  async function printed(line: string, set: Partial<ContainerConfig> = {}): Promise<string> {
+    const id = await pods.run(sandbox, { command: ['sh', '-c', line], ...set });
+    const { exit_code, message } = await pods.exited(id);
+    expect(exit_code, message).to.equal(0);
+    return pods.logText(id);
+  }
+  /** One field of /proc/self/status for each name. */
+  async function processStatus(set: Partial<ContainerConfig>): Promise<Record<string, string>> {
+    const lines = (await printed('cat /proc/self/status', set)).split('\n');
+    return Object.fromEntries(lines.map((line) => line.split(/:\s+/) as [string, string]));
+  }
+  const mask = (hex: string | undefined) => BigInt(`0x${hex ?? ''}`);
+
+  it('gets the image: entrypoint, env, working directory and user, where the request is silent', async () => {
+    const image = newImageSpec({
+      image: await node.image({
+        entrypoint: ['sh', '-c', 'echo "$0 $A $(pwd) $(id -u):$(id -g)"'],
+        cmd: ['cmd'],
+        env: ['A=image'],
+        workdir: '/var/www',
+        user: 'app:staff',
+      }),
+    });
+    const id = await pods.run(sandbox, { image });
+    const { user } = await pods.exited(id);
+    expect(await pods.logText(id)).to.equal('cmd image /var/www 1000:3000');
+    expect(user?.linux).to.deep.include({ uid: '1000', gid: '3000' });
+    const other = await pods.run(sandbox, { image, args: ['own'] });
+    await pods.exited(other);
+    expect(await pods.logText(other)).to.match(/^own image/);
+  });
+
+  it("gets the request's own over the image's: env with newlines, a working directory that is made, groups", async () => {
+    const out = await printed('echo "$C|$HOSTNAME|$PATH|$(pwd)|$(id -u):$(id -g):$(id -G)"', {
+      envs: [newKeyValue({ key: 'C', value: bytes('x\ny=z') })],
+      working_dir: '/made/for/it',
+      ...secured({
+        run_as_user: newInt64Value({ value: '1000' }),
+        run_as_group: newInt64Value({ value: '99' }),
+        supplemental_groups: ['5'],
+      }),
+    });
+    const { hostname } = pods.podConfigOf(sandbox);
+    // 3000 is the image's own group list's.
+    expect(out).to.equal(`x\ny=z|${hostname}|/bin|/made/for/it|1000:99:99 5 3000`);
+  });
+
+  it('has the capabilities granted, and none as a user other than root', async () => {
+    const capabilities = newCapability({ add_capabilities: ['NET_ADMIN'], drop_capabilities: ['CHOWN'] });
+    const usual = mask((await processStatus({})).CapEff);
+    const root = await processStatus(secured({ capabilities, no_new_privs: true }));
+    expect(mask(root.CapEff)).to.equal((usual | netAdmin) & ~chown);
+    expect(root.NoNewPrivs).to.equal('1');
+    const user = await processStatus(secured({ run_as_username: 'app', capabilities }));
+    expect([mask(user.CapEff), mask(user.CapBnd)]).to.deep.equal([0n, (usual | netAdmin) & ~chown]);
+    expect(user.NoNewPrivs).to.equal('0');
+  });
+
+  it('has all that the node has when privileged: capabilities, devices, a writable /sys, no seccomp', async () => {
+    const own = /^CapEff:\s*(\w+)/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1];
+    const id = await pods.run(sandbox, secured({ privileged: true, seccomp: newSecurityProfile() }));
+    const status = await pods.shell(id, 'grep -E "^(CapEff|Seccomp):" /proc/self/status');
+    expect(status.replaceAll('\t', '')).to.equal(`CapEff:${own ?? ''}\nSeccomp:0`);
+    const devices = fs.readdirSync('/dev').filter((name) => ['kmsg', 'fuse', 'loop0', 'kvm'].includes(name));
+    expect((await pods.shell(id, 'ls /dev')).split('\n')).to.include.members(devices);
+    expect(await pods.shell(id, 'grep " /sys sysfs" /proc/mounts')).to.match(/sysfs rw,/);
+  });
+
+  it('is filtered by seccomp when asked, not when unconfined', async () => {
+    const filtered = secured({ seccomp: newSecurityProfile({ profile_type: 'RuntimeDefault' }) });
+    expect((await processStatus(filtered)).Seccomp).to.equal('2');
+    const free = secured({ seccomp: newSecurityProfile({ profile_type: 'Unconfined' }) });
+    expect((await processStatus(free)).Seccomp).to.equal('0');
+  });
+
+  it('has its limits in the cgroup', async () => {
+    const id = await pods.run(
+      sandbox,
+      limited({
+        memory_limit_in_bytes: String(64 << 20),
+        cpu_shares: '512',
+        cpu_quota: '50000',
+        cpu_period: '100000',
+        cpuset_cpus: '0',
+      }),
+    );
+    const files = 'memory/memory.limit_in_bytes cpu/cpu.shares cpu/cpu.cfs_quota_us cpuset/cpuset.cpus'.split(
+      ' ',
+    );
+    const read = await pods.shell(id, `cd /sys/fs/cgroup && cat ${files.join(' ')}`);
+    expect(read.split('\n')).to.deep.equal([String(64 << 20), '512', '50000', '0']);
+  });
+
+  it('takes what the kubelet sends with every container: no huge pages, an oom_score_adj', async () => {
+    const hugepage_limits = ['2MB', '1GB', '64KB'].map((page_size) => ({ page_size, limit: '0' }));
+    const kubelets = limited({
+      cpu_shares: '2',
+      cpu_period: '100000',
+      oom_score_adj: '1000',
+      hugepage_limits,
+    });
+    expect(await printed('cat /proc/self/oom_score_adj', kubelets)).to.equal('1000');
+    const status = fs.readFileSync('/proc/self/status', 'utf8');
+    const mayLower = (mask(/^CapEff:\s*(\w+)/m.exec(status)?.[1]) >> 24n) & 1n;
+    const own = fs.readFileSync('/proc/self/oom_score_adj', 'utf8').trim();
+    const lowered = await printed('cat /proc/self/oom_score_adj', limited({ oom_score_adj: '-998' }));
+    expect(lowered).to.equal(mayLower === 1n ? '-998' : own);
+  });
+
+  it('is refused, with nothing left behind, when the image does not know its user', async () => {
+    const before = await pods.containersOf(sandbox);
+    const error = await failure(pods.create(sandbox, secured({ run_as_username: 'nobody-here' })));
+    expect(error).to.include({ kind: 'invalid' });
+    expect(error.message).to.match(/run_as_username.*nobody-here/);
+    expect(await pods.containersOf(sandbox)).to.deep.equal(before);
+  });
+});

@@ -1,0 +1,238 @@
+import { expect } from 'chai';
+import {
+  newCDIDevice,
+  newCapability,
+  newContainerConfig,
+  newContainerMetadata,
+  newDevice,
+  newIDMapping,
+  newImageSpec,
+  newInt64Value,
+  newKeyValue,
+  newLinuxContainerConfig,
+  newLinuxContainerResources,
+  newLinuxContainerSecurityContext,
+  newLinuxPodSandboxConfig,
+  newLinuxSandboxSecurityContext,
+  newMount,
+  newNamespaceOption,
+  newPodSandboxConfig,
+  newPodSandboxMetadata,
+  newPortMapping,
+  newSELinuxOption,
+  newSecurityProfile,
+  newUserNamespace,
+  newWindowsContainerConfig,
+  newWindowsPodSandboxConfig,
+} from '../../src/ports/cri/messages.js';
+import type {
+  ContainerConfig,
+  LinuxContainerResources,
+  LinuxContainerSecurityContext,
+  LinuxPodSandboxConfig,
+  LinuxSandboxSecurityContext,
+  Mount,
+  NamespaceOption,
+  PodSandboxConfig,
+} from '../../src/ports/cri/messages.js';
+import { validateContainerConfig } from '../../src/spec/container-validate.js';
+import { validateSandboxConfig } from '../../src/spec/sandbox-validate.js';
+import { plainMachine } from './plain-machine.js';
+
+type Refusals = [field: string, kind: 'invalid' | 'unsupported', set: object][];
+const metadata = newPodSandboxMetadata({ name: 'a', namespace: 'b', uid: 'c' });
+const localhost = newSecurityProfile({ profile_type: 'Localhost', localhost_ref: '/p' });
+const namespaced = (set: Partial<NamespaceOption>) => ({ namespace_options: newNamespaceOption(set) });
+
+describe('spec: a sandbox config is refused by the name of the field', () => {
+  const sandbox = (set: Partial<PodSandboxConfig>) => newPodSandboxConfig({ metadata, ...set });
+  const linux = (set: Partial<LinuxPodSandboxConfig>) => ({ linux: newLinuxPodSandboxConfig(set) });
+  const secured = (set: Partial<LinuxSandboxSecurityContext>) =>
+    linux({ security_context: newLinuxSandboxSecurityContext(set) });
+  const port = (set: object) => ({
+    port_mappings: [newPortMapping({ container_port: 80, host_port: 80, ...set })],
+  });
+  const refusals: Refusals = [
+    ['config.metadata', 'invalid', { metadata: null }],
+    ['config.metadata.name', 'invalid', { metadata: { ...metadata, name: '' } }],
+    ['config.metadata.namespace', 'invalid', { metadata: { ...metadata, namespace: '' } }],
+    ['config.metadata.uid', 'invalid', { metadata: { ...metadata, uid: '' } }],
+    ['config.windows', 'unsupported', { windows: newWindowsPodSandboxConfig() }],
+    ['config.hostname', 'invalid', { hostname: 'x'.repeat(65) }],
+    ['config.log_directory', 'invalid', { log_directory: 'logs' }],
+    ['config.port_mappings[0].host_port', 'invalid', port({ host_port: 65536 })],
+    ['config.port_mappings[0].container_port', 'invalid', port({ container_port: 0 })],
+    ['config.port_mappings[0].host_ip', 'invalid', port({ host_ip: 'here' })],
+    ['config.linux.cgroup_parent', 'invalid', linux({ cgroup_parent: 'kubepods.slice' })],
+    ['config.linux.cgroup_parent', 'invalid', linux({ cgroup_parent: '/a/../../b' })],
+    ['config.linux.sysctls["vm.swappiness"]', 'invalid', linux({ sysctls: { 'vm.swappiness': '1' } })],
+    [
+      'config.linux.sysctls["net.core.somaxconn"]',
+      'invalid',
+      linux({
+        sysctls: { 'net.core.somaxconn': '1' },
+        security_context: newLinuxSandboxSecurityContext(namespaced({ network: 'NODE' })),
+      }),
+    ],
+    [
+      'config.linux.sysctls["kernel.sem"]',
+      'invalid',
+      linux({
+        sysctls: { 'kernel.sem': '1' },
+        security_context: newLinuxSandboxSecurityContext(namespaced({ ipc: 'NODE' })),
+      }),
+    ],
+    [
+      'config.linux.security_context.namespace_options.pid',
+      'unsupported',
+      secured(namespaced({ pid: 'TARGET' })),
+    ],
+    [
+      'config.linux.security_context.namespace_options.ipc',
+      'invalid',
+      secured(namespaced({ ipc: 'TARGET' })),
+    ],
+    [
+      'config.linux.security_context.namespace_options.network',
+      'invalid',
+      secured(namespaced({ network: 'CONTAINER' })),
+    ],
+    [
+      'config.linux.security_context.namespace_options.userns_options',
+      'unsupported',
+      secured(namespaced({ userns_options: newUserNamespace({ mode: 'POD' }) })),
+    ],
+    ['config.linux.security_context.seccomp.localhost_ref', 'unsupported', secured({ seccomp: localhost })],
+    ['config.linux.security_context.apparmor.localhost_ref', 'unsupported', secured({ apparmor: localhost })],
+    [
+      'config.linux.security_context.seccomp_profile_path',
+      'unsupported',
+      secured({ seccomp_profile_path: 'x' }),
+    ],
+    [
+      'config.linux.security_context.selinux_options',
+      'unsupported',
+      secured({ selinux_options: newSELinuxOption({ level: 's0' }) }),
+    ],
+    [
+      'config.linux.security_context.run_as_group',
+      'invalid',
+      secured({ run_as_group: newInt64Value({ value: '5' }) }),
+    ],
+  ];
+  for (const [field, kind, set] of refusals) {
+    it(`${field} (${kind})`, () => {
+      expect(() => validateSandboxConfig(sandbox(set), plainMachine))
+        .to.throw()
+        .that.includes({ field, kind });
+    });
+  }
+
+  it('but not for what a kubelet sends with every pod', () => {
+    const config = sandbox({
+      hostname: 'web-0',
+      port_mappings: [newPortMapping({ container_port: 80 })],
+      linux: newLinuxPodSandboxConfig({
+        cgroup_parent: '/kubepods/besteffort/pod1',
+        sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0', 'kernel.shm_rmid_forced': '1' },
+        overhead: newLinuxContainerResources(),
+        resources: newLinuxContainerResources({ memory_limit_in_bytes: '100', cpu_shares: '2' }),
+        security_context: newLinuxSandboxSecurityContext({
+          namespace_options: newNamespaceOption({
+            pid: 'CONTAINER',
+            userns_options: newUserNamespace({ mode: 'NODE' }),
+          }),
+          seccomp: newSecurityProfile({ profile_type: 'RuntimeDefault' }),
+          seccomp_profile_path: 'runtime/default',
+          selinux_options: newSELinuxOption(),
+        }),
+      }),
+    });
+    expect(() => validateSandboxConfig(config, plainMachine)).not.to.throw();
+  });
+});
+
+describe('spec: a container config is refused by the name of the field', () => {
+  const image = newImageSpec({ image: 'busybox' });
+  const base = { metadata: newContainerMetadata({ name: 'c' }), image };
+  const container = (set: Partial<ContainerConfig>) => newContainerConfig({ ...base, ...set });
+  const secured = (set: Partial<LinuxContainerSecurityContext>) => ({
+    linux: newLinuxContainerConfig({ security_context: newLinuxContainerSecurityContext(set) }),
+  });
+  const limited = (set: Partial<LinuxContainerResources>) => ({
+    linux: newLinuxContainerConfig({ resources: newLinuxContainerResources(set) }),
+  });
+  const mount = (set: Partial<Mount>) => ({
+    mounts: [newMount({ container_path: '/in', host_path: '/out', ...set })],
+  });
+  const env = (key: string, value: number[]) => ({
+    envs: [newKeyValue({ key, value: Uint8Array.from(value) })],
+  });
+  const security = 'config.linux.security_context';
+  const resources = 'config.linux.resources';
+  const user = newInt64Value({ value: '5' });
+  const refusals: Refusals = [
+    ['config.metadata', 'invalid', { metadata: null }],
+    ['config.metadata.name', 'invalid', { metadata: newContainerMetadata() }],
+    ['config.image.image', 'invalid', { image: null }],
+    ['config.windows', 'unsupported', { windows: newWindowsContainerConfig() }],
+    ['config.CDI_devices', 'unsupported', { CDI_devices: [newCDIDevice({ name: 'gpu' })] }],
+    ['config.devices', 'unsupported', { devices: [newDevice({ host_path: '/dev/fuse' })] }],
+    ['config.working_dir', 'invalid', { working_dir: 'here' }],
+    ['config.log_path', 'invalid', { log_path: '../../etc/cron.d/x' }],
+    ['config.envs[0].key', 'invalid', env('A=B', [])],
+    ['config.envs[0].key', 'invalid', env('', [])],
+    ['config.envs[0].value', 'invalid', env('A', [0xff])],
+    ['config.envs[0].value', 'invalid', env('A', [65, 0])],
+    ['config.mounts[0].container_path', 'invalid', mount({ container_path: 'in' })],
+    ['config.mounts[0].host_path', 'invalid', mount({ host_path: '' })],
+    ['config.mounts[0].image', 'unsupported', mount({ image })],
+    ['config.mounts[0].recursive_read_only', 'unsupported', mount({ recursive_read_only: true })],
+    ['config.mounts[0].uidMappings', 'unsupported', mount({ gidMappings: [newIDMapping()] })],
+    ['config.mounts[0].selinux_relabel', 'unsupported', mount({ selinux_relabel: true })],
+    [`${resources}.cpuset_cpus`, 'invalid', limited({ cpuset_cpus: 'all' })],
+    [`${resources}.unified`, 'unsupported', limited({ unified: { 'memory.high': '1' } })],
+    [
+      `${resources}.hugepage_limits[0]`,
+      'unsupported',
+      limited({ hugepage_limits: [{ page_size: '1GB', limit: '1073741824' }] }),
+    ],
+    [`${security}.privileged`, 'invalid', secured({ privileged: true })],
+    [`${security}.namespace_options.network`, 'invalid', secured(namespaced({ network: 'NODE' }))],
+    [`${security}.namespace_options.ipc`, 'invalid', secured(namespaced({ ipc: 'NODE' }))],
+    [`${security}.namespace_options.pid`, 'unsupported', secured(namespaced({ pid: 'TARGET' }))],
+    [`${security}.seccomp.localhost_ref`, 'unsupported', secured({ seccomp: localhost })],
+    [`${security}.seccomp_profile_path`, 'unsupported', secured({ seccomp_profile_path: 'x' })],
+    [`${security}.apparmor_profile`, 'unsupported', secured({ apparmor_profile: 'x' })],
+    [
+      `${security}.selinux_options`,
+      'unsupported',
+      secured({ selinux_options: newSELinuxOption({ type: 't' }) }),
+    ],
+    [`${security}.run_as_group`, 'invalid', secured({ run_as_group: user })],
+    [`${security}.run_as_username`, 'invalid', secured({ run_as_user: user, run_as_username: 'a' })],
+    [
+      `${security}.capabilities.add_ambient_capabilities`,
+      'unsupported',
+      secured({ capabilities: newCapability({ add_ambient_capabilities: ['KILL'] }) }),
+    ],
+  ];
+  for (const [field, kind, set] of refusals) {
+    it(`${field} (${kind})`, () => {
+      const config = container(set);
+      expect(() => validateContainerConfig(config, newPodSandboxConfig({ metadata }), plainMachine))
+        .to.throw()
+        .that.includes({ field, kind });
+    });
+  }
+
+  it('AppArmor only where the machine has it on', () => {
+    const config = container(secured({ apparmor: newSecurityProfile({ profile_type: 'RuntimeDefault' }) }));
+    const check = (appArmor: boolean) =>
+      validateContainerConfig(config, newPodSandboxConfig({ metadata }), { ...plainMachine, appArmor });
+    expect(() => check(false)).not.to.throw();
+    expect(() => check(true))
+      .to.throw()
+      .that.includes({ field: `${security}.apparmor`, kind: 'unsupported' });
+  });
+});

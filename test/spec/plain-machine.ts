@@ -1,0 +1,11 @@
+import type { MachineLimits } from '../../src/spec/machine-limits.js';
+
+/** A machine with cgroup v1, 2 MB pages, no AppArmor, and an agent with few rights. */
+export const plainMachine: MachineLimits = {
+  capabilities: ['CAP_CHOWN', 'CAP_KILL'],
+  lowestOomScore: 0,
+  seccompFor: () => ({ defaultAction: 'SCMP_ACT_ERRNO' }),
+  cgroupV2: false,
+  hugepageSizes: ['2MB'],
+  appArmor: false,
+};
