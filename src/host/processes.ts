@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import { NodeletError } from '../base/errors.js';
-import type { ProcessIdentity, Processes, RunOptions, RunResult } from '../ports/processes.js';
+import type { Processes, RunOptions, RunResult } from '../ports/processes.js';
 import { bind, closeFd, errnoName } from './libc.js';
+import { identify, kill, killTree, livePids } from './process-tree.js';
 import { createSealedPrograms } from './sealed-programs.js';
 
 const spawnp = bind<
@@ -52,11 +53,13 @@ const structBytes = { actions: 128, attr: 512, sigset: 128 };
 const closeOnExec = 0o2000000;
 const setSignalDefaults = 4;
 const setSignalMask = 8;
+const setSession = 0x80;
 const noHang = 1;
-const sigkill = 9;
 const defaultOutputBytes = 1024 * 1024;
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const pollMs = 2;
+/** A pipe that is silent for this long after its writer's end is empty: what is in it is read within one turn of the loop. */
+const drainPollMs = 20;
 
 interface Pipe {
   readFd: number;
@@ -78,7 +81,10 @@ interface SpawnRequest {
   fds: readonly number[];
 }
 
-/** The child starts with default signal dispositions and an empty mask, whatever Node has set for itself. */
+/**
+ * The child starts with default signal dispositions and an empty mask, whatever Node has set for itself, and in a
+ * session of its own: what it starts can be told by it, and a terminal's Ctrl-C is the daemon's alone.
+ */
 async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
   const actions = Buffer.alloc(structBytes.actions);
   const attr = Buffer.alloc(structBytes.attr);
@@ -92,7 +98,7 @@ async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
     fds.forEach((_, index) => actionDup(actions, parked + index, index));
     fds.forEach((_, index) => actionClose(actions, parked + index));
     if (cwd !== undefined) actionChdir(actions, cwd);
-    attrFlags(attr, setSignalDefaults | setSignalMask);
+    attrFlags(attr, setSignalDefaults | setSignalMask | setSession);
     sigfillset(signals);
     attrDefaults(attr, signals);
     sigemptyset(signals);
@@ -122,27 +128,46 @@ async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
   }
 }
 
-/** Reads a pipe to its end; `tooMuch` is called once when it carries more than `maxBytes`. */
-function collect(fd: number, maxBytes: number, tooMuch: () => void): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+/** What a pipe carries, up to `maxBytes`; `tooMuch` is called when it is more. */
+class PipeReader {
+  private readonly chunks: Buffer[] = [];
+  private bytes = 0;
+  private readonly pipe: net.Socket;
+  /** Resolves at the pipe's end, or once it is given up. */
+  readonly done: Promise<void>;
+
+  constructor(fd: number, maxBytes: number, tooMuch: () => void) {
     const pipe = new net.Socket({ fd, readable: true, writable: false });
+    this.pipe = pipe;
     pipe.on('data', (chunk) => {
-      bytes += chunk.length;
-      if (bytes <= maxBytes) chunks.push(chunk);
+      this.bytes += chunk.length;
+      if (this.bytes <= maxBytes) this.chunks.push(chunk);
       else tooMuch();
     });
     pipe.on('error', () => pipe.destroy());
-    pipe.on('close', () => resolve(Buffer.concat(chunks)));
-  });
+    this.done = new Promise((resolve) => pipe.once('close', () => resolve()));
+  }
+
+  /** Once the program has ended, all that it printed is in the pipe: reads until nothing comes, then lets go. */
+  async drain(): Promise<void> {
+    for (let before = -1; before !== this.bytes;) {
+      before = this.bytes;
+      await Promise.race([this.done, sleep(drainPollMs)]);
+    }
+    this.pipe.destroy();
+    await this.done;
+  }
+
+  content(): Buffer {
+    return Buffer.concat(this.chunks);
+  }
 }
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Reaps a child of ours whose pipes have ended, so its end is at most moments away. 128+N for signal N. */
+/** Reaps a child of ours whose end is at most moments away. 128+N for signal N. */
 async function reap(pid: number): Promise<number> {
   for (;;) {
     const status = [0];
@@ -152,49 +177,6 @@ async function reap(pid: number): Promise<number> {
       return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
     }
     await sleep(pollMs);
-  }
-}
-
-/** Fields of /proc/PID/stat behind the command name, which may hold spaces and parentheses; proc(5). */
-function statFields(pid: number): string[] | undefined {
-  try {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return undefined;
-  }
-}
-
-function identify(pid: number): ProcessIdentity | undefined {
-  const fields = statFields(pid);
-  const state = fields?.[0];
-  const startTicks = fields?.[19];
-  if (state === undefined || startTicks === undefined || state === 'Z' || state === 'X') return undefined;
-  return { pid, startTicks };
-}
-
-function kill({ pid, startTicks }: ProcessIdentity, signal: number): boolean {
-  if (identify(pid)?.startTicks !== startTicks) return false;
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function killTree(pid: number): void {
-  let children: string[] = [];
-  try {
-    children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-  } catch {
-    // Gone already: so are its children, or they are no longer its.
-  }
-  for (const child of children) if (child !== '') killTree(Number(child));
-  try {
-    process.kill(pid, sigkill);
-  } catch {
-    // Gone already.
   }
 }
 
@@ -211,17 +193,15 @@ async function run(options: RunOptions): Promise<RunResult> {
   if (signal?.aborted === true) throw reasonOf(signal);
   const nullFd = fs.openSync('/dev/null', 'r+');
   const input = stdin === undefined ? undefined : openPipe();
-  const [out, err, lifeline] =
-    options.detachedOutput === true
-      ? [undefined, undefined, openPipe()]
-      : [openPipe(), openPipe(), undefined];
-  const childEnds = [input?.readFd, out?.writeFd, err?.writeFd, lifeline?.writeFd, nullFd];
-  const parentEnds = [input?.writeFd, out?.readFd, err?.readFd, lifeline?.readFd];
+  const [out, err] = options.detachedOutput === true ? [] : [openPipe(), openPipe()];
+  // Closed by the program's own end, while others may hold its output for longer.
+  const lifeline = openPipe();
+  const childEnds = [input?.readFd, out?.writeFd, err?.writeFd, lifeline.writeFd, nullFd];
+  const parentEnds = [input?.writeFd, out?.readFd, err?.readFd, lifeline.readFd];
   const closeAll = (fds: (number | undefined)[]) => fds.forEach((fd) => fd !== undefined && closeFd(fd));
   let pid: number;
   try {
-    const fds = [input?.readFd ?? nullFd, out?.writeFd ?? nullFd, err?.writeFd ?? nullFd];
-    if (lifeline !== undefined) fds.push(lifeline.writeFd);
+    const fds = [input?.readFd ?? nullFd, out?.writeFd ?? nullFd, err?.writeFd ?? nullFd, lifeline.writeFd];
     pid = await spawn({ argv, env, cwd, fds });
   } catch (thrown) {
     closeAll(parentEnds);
@@ -231,7 +211,8 @@ async function run(options: RunOptions): Promise<RunResult> {
   }
   let failure: Error | undefined;
   const end = (reason: Error) => {
-    failure ??= reason;
+    if (failure !== undefined) return;
+    failure = reason;
     killTree(pid);
   };
   const tooMuch = () =>
@@ -252,15 +233,14 @@ async function run(options: RunOptions): Promise<RunResult> {
     writer.on('error', () => writer.destroy());
     writer.end(Buffer.from(stdin ?? []));
   }
-  const [stdout, stderr] = await Promise.all([
-    out === undefined ? Buffer.alloc(0) : collect(out.readFd, maxOutputBytes, tooMuch),
-    err === undefined ? Buffer.alloc(0) : collect(err.readFd, maxOutputBytes, tooMuch),
-    lifeline === undefined ? undefined : collect(lifeline.readFd, 0, () => undefined),
-  ]);
+  const readers = [out, err].map((pipe) => pipe && new PipeReader(pipe.readFd, maxOutputBytes, tooMuch));
+  await new PipeReader(lifeline.readFd, 0, () => undefined).done;
   const exitCode = await reap(pid);
   clearTimeout(timer);
   signal?.removeEventListener('abort', aborted);
+  await Promise.all(readers.map(async (reader) => reader?.drain()));
   if (failure !== undefined) throw failure;
+  const [stdout = Buffer.alloc(0), stderr = Buffer.alloc(0)] = readers.map((reader) => reader?.content());
   return { exitCode, stdout, stderr };
 }
 
@@ -316,19 +296,16 @@ export function createProcesses(): Processes {
       return true;
     },
     list: async () =>
-      fs
-        .readdirSync('/proc')
-        .filter((name) => /^\d+$/.test(name))
-        .flatMap((name) => {
-          const identity = identify(Number(name));
-          if (identity === undefined) return [];
-          try {
-            const argv = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').slice(0, -1);
-            return [{ identity, argv }];
-          } catch {
-            return [];
-          }
-        }),
+      livePids().flatMap((pid) => {
+        const identity = identify(pid);
+        if (identity === undefined) return [];
+        try {
+          const argv = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+          return [{ identity, argv }];
+        } catch {
+          return [];
+        }
+      }),
   };
 }
 

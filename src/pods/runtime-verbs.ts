@@ -188,6 +188,9 @@ function containerVerbs(pods: Pods, containers: ContainerService) {
       if (request.cmd.length === 0) {
         throw new NodeletError('invalid', 'no command is given', { field: 'cmd' });
       }
+      if (request.timeout.startsWith('-')) {
+        throw new NodeletError('invalid', 'is negative', { field: 'timeout' });
+      }
       const record = running(request.container_id);
       const timeoutMs = request.timeout === '0' ? undefined : Number(request.timeout) * 1000;
       const result = await runner.execSync(

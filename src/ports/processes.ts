@@ -12,7 +12,7 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   cwd?: string;
   stdin?: Uint8Array;
-  /** Kills the process (and its descendants) and fails with `deadline` after this time. */
+  /** Kills the process with its descendants, also those whose parent has gone, and fails with `deadline` after this time. */
   timeoutMs?: number;
   /** Aborted: kills the process and its descendants, fails with the signal's reason. */
   signal?: AbortSignal;
@@ -45,6 +45,7 @@ export interface MonitorOptions {
  * milliseconds. Failing to start (no such program, not executable) rejects with `tool-failed`.
  */
 export interface Processes {
+  /** Resolves at the program's end with all that it printed, though children of it may still hold its output. */
   run(options: RunOptions): Promise<RunResult>;
   /**
    * Starts a conmon-style monitor: it gets a report pipe (fd named in _OCI_SYNCPIPE, set here) and a start

@@ -5,9 +5,10 @@ import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
+import { execSync } from './exec-sync.js';
 import { toolError } from './tool-error.js';
 
-export interface RunnerParts extends Pick<Host, 'processes' | 'files' | 'cgroups' | 'clock'> {
+export interface RunnerParts extends Pick<Host, 'processes' | 'files' | 'cgroups' | 'clock' | 'random'> {
   config: Pick<NodeConfig, 'runDir' | 'runtimes' | 'defaultRuntime' | 'conmonPath' | 'fixHybridCgroups'>;
   log: Log;
 }
@@ -22,7 +23,7 @@ const reopenCommand = '2 0 0\n';
 
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
-  const { config, processes, files, cgroups, clock, log } = parts;
+  const { config, processes, files, cgroups, clock, random, log } = parts;
   const exitDir = `${config.runDir}/exits`;
   const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
   const program = (handler: string): Promise<string> => {
@@ -41,7 +42,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       timeoutMs: toolTimeoutMs,
       ...(ctx === undefined ? {} : { signal: ctx.signal }),
     });
-    if (result.exitCode !== 0) throw toolError(target.handler, verb[0] ?? '', result.stderr.toString('utf8'));
+    if (result.exitCode !== 0) throw toolError(callOf(target, verb[0] ?? ''), result.stderr.toString('utf8'));
     return result.stdout.toString('utf8');
   };
 
@@ -111,7 +112,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         detachedOutput: true,
       });
       if (result.exitCode !== 0) {
-        throw toolError(target.handler, 'run', (await files.read(logFile))?.toString('utf8') ?? '');
+        throw toolError(callOf(target, 'run'), (await files.read(logFile))?.toString('utf8') ?? '');
       }
       const process = await pidFrom(pidFile);
       if (process !== undefined) return process;
@@ -151,7 +152,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
           signal: ctx.signal,
         });
         const { data, message } = parseReport(report);
-        if (data <= 0) throw toolError(request.handler, 'create', message === '' ? stderr : message);
+        if (data <= 0) throw toolError(callOf(request, 'create'), message === '' ? stderr : message);
         const process = processes.identify(data);
         const monitor = await pidFrom(monitorPidFile);
         if (process === undefined || monitor === undefined) {
@@ -170,19 +171,17 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       }
     },
     execSync: async (request, ctx) =>
-      processes.run({
-        argv: [
-          await program(request.handler),
-          ...runtimeArgs(request.handler),
-          'exec',
-          request.id,
-          ...request.cmd,
-        ],
-        env,
-        signal: ctx.signal,
-        maxOutputBytes: request.maxOutputBytes,
-        ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
-      }),
+      execSync(
+        request,
+        {
+          files,
+          processes,
+          command: [await program(request.handler), ...runtimeArgs(request.handler)],
+          env,
+          key: random.hex(4),
+        },
+        ctx,
+      ),
     remove: removeFromRuntime,
     inspectStart: async (target) => {
       if (!(await hasState(target))) return { begun: false, process: undefined };
@@ -238,6 +237,12 @@ interface RuntimeState {
   status: 'creating' | 'created' | 'running' | 'paused' | 'stopped';
   pid: number;
 }
+
+const callOf = ({ handler }: RunnerTarget, verb: string) => ({
+  handler,
+  verb,
+  commandField: 'config.command',
+});
 
 /** conmon's report: `{"data": PID}`, or `{"data": -1, "message": "…"}` where the runtime refused. */
 function parseReport(report: string): { data: number; message: string } {

@@ -8,12 +8,23 @@ export interface RuntimeArgv {
   dir: string;
   bundle: string;
   pidFile: string | undefined;
+  /** File with the process that `exec` runs. */
+  processFile: string;
   force: boolean;
   /** What follows the id. */
   args: string[];
 }
 
-const withValue = new Set(['--root', '--log', '--log-format', '--bundle', '-b', '--pid-file', '--cwd']);
+const withValue = new Set([
+  '--root',
+  '--log',
+  '--log-format',
+  '--bundle',
+  '-b',
+  '--pid-file',
+  '--cwd',
+  '--process',
+]);
 const switches = new Set(['--detach', '-d', '--force', '-f', '--systemd-cgroup', '--no-pivot']);
 
 /** Reads the command line of crun or runc; an option the model doesn't know fails the test that uses it. */
@@ -36,6 +47,7 @@ export function parseRuntimeArgv([, ...rest]: readonly string[]): RuntimeArgv {
     dir: `${options.get('--root') ?? '/run/crun'}/${id}`,
     bundle: options.get('--bundle') ?? options.get('-b') ?? '.',
     pidFile: options.get('--pid-file'),
+    processFile: options.get('--process') ?? '',
     force: options.has('--force') || options.has('-f'),
     args: rest,
   };

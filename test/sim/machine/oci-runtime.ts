@@ -184,16 +184,17 @@ export class OciRuntimeModel {
     if (init === undefined || files.find(`${call.dir}/exec.fifo`) !== undefined) {
       return failed(`the container \`${call.id}\` is not running`);
     }
-    const behaviour = programBehaviour(call.args);
+    const { args } = JSON.parse(files.text(call.processFile) ?? '') as OciSpec['process'];
+    const behaviour = programBehaviour(args);
     if (behaviour === undefined) {
       return failed(
-        `executable file \`${call.args[0] ?? ''}\` not found in $PATH: No such file or directory`,
+        `executable file \`${args[0] ?? ''}\` not found in $PATH: No such file or directory`,
         255,
       );
     }
     const { netNs, pidNs } = init;
     const joined = { cgroup: status.cgroup, netNs, pidNs, isInit: false };
-    const process = processes.spawn(birth(call.args, behaviour, joined));
+    const process = processes.spawn(birth(args, behaviour, joined));
     const { endsAfterMs, exitCode, stdout } = behaviour;
     if (endsAfterMs !== undefined) clock.after(endsAfterMs, () => processes.end(process, exitCode));
     return { ...done, stdout, process };
