@@ -66,13 +66,9 @@ export class PodSet {
     const pod = this.onThisNode(given);
     const { namespace, name } = pod.metadata;
     // One writer for a name: two requests for the same pod must not both create it.
-    return this.queue.run(`name ${podKey(namespace, name)}`, async () => {
+    return this.queue.run(`name ${podKey(namespace, name)}`, () => {
       const existing = this.lookUp(pod.metadata);
-      const action = await (existing === undefined
-        ? this.add(pod, source)
-        : this.change(existing, pod, source));
-      await this.parts.store.flushed();
-      return action;
+      return existing === undefined ? this.add(pod, source) : this.change(existing, pod, source);
     });
   }
 
@@ -130,7 +126,6 @@ export class PodSet {
       const deletion = { requestedAtNs: String(this.parts.clock.nowNs()), graceSeconds: wanted };
       reconciler.record = { ...record, deletion };
       await this.table.put(uid, reconciler.record);
-      await this.parts.store.flushed();
     });
     this.kick(uid);
   }

@@ -10,11 +10,10 @@ import { createNamespaces } from './namespaces.js';
 import { createProcesses } from './processes.js';
 import { createRandom } from './random.js';
 import { createRecordStore } from './record-store.js';
-import type { RecordStorePaths } from './record-store.js';
 import { createSysctls } from './sysctls.js';
 
-/** This machine. */
-export function createRealHost(paths: RecordStorePaths): Host {
+/** This machine. `storePath` is the folder of the durable records. */
+export function createRealHost({ storePath }: { storePath: string }): Host {
   const processes = createProcesses();
   const mounts = createMounts();
   return {
@@ -29,6 +28,6 @@ export function createRealHost(paths: RecordStorePaths): Host {
     firewall: createFirewall(processes),
     sysctls: createSysctls(),
     hostPorts: createHostPorts(),
-    store: createRecordStore(paths),
+    store: createRecordStore(storePath),
   };
 }

@@ -48,7 +48,10 @@ export class ContainerService {
     const holder = this.pods.ledger
       .containersOf(sandboxId)
       .find((other) => containerName(sandboxId, other.config) === name);
-    if (holder !== undefined) {
+    if (holder?.stage === 'creating' || holder?.stage === 'removing') {
+      // Inside the pod's queue nobody else works on it: an undo or a removal that failed, and is finished now.
+      await this.purge(holder);
+    } else if (holder !== undefined) {
       throw new NodeletError('exists', `container ${holder.id} of this sandbox has this name and attempt`, {
         field: 'config.metadata',
         remedy: 'remove that container, or raise metadata.attempt',
@@ -86,10 +89,10 @@ export class ContainerService {
       process: undefined,
       monitor: undefined,
     };
-    await this.pods.ledger.saveContainer(record);
     const undo = new UndoStack();
     undo.push('container', () => this.purge(record));
     try {
+      await this.pods.ledger.saveContainer(record);
       ctx.phase('snapshot');
       const { rootfs } = await images.snapshots.prepare(id, image.id);
       throwIfGone(ctx);
@@ -133,37 +136,47 @@ export class ContainerService {
       this.readySandbox(sandboxId, 'container_id');
       await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
       try {
-        const running = await this.pods.parts.runner.startContainer(
-          {
-            ...this.target(record),
-            name: record.config.metadata?.name ?? id,
-            logPath: record.logPath,
-            terminal: record.config.tty,
-            stdin: record.config.stdin,
-            stdinOnce: record.config.stdin_once,
-            monitorCgroup: `${this.pods.parts.config.cgroupParent}/monitors`,
-          },
-          ctx,
-        );
-        await this.pods.ledger.saveContainer({
-          ...record,
-          ...running,
-          stage: 'running',
-          startedAtNs: this.pods.nowNs(),
-        });
+        await this.launch(record, ctx);
       } catch (thrown) {
-        const error = asNodeletError(thrown);
+        // Where this fails too, the record stays as it is, and the patrol finds out what became of the container.
+        await this.undoLaunch(record);
         await this.pods.ledger.saveContainer({
           ...record,
           stage: 'exited',
           exitCode: startErrorCode,
           reason: 'StartError',
-          message: error.describe(),
+          message: asNodeletError(thrown).describe(),
           finishedAtNs: this.pods.nowNs(),
         });
-        throw error;
+        throw thrown;
       }
     });
+  }
+
+  private async launch(record: ContainerRecord, ctx: CallContext): Promise<void> {
+    const { runner, config } = this.pods.parts;
+    const target = this.target(record);
+    const running = await runner.startContainer(
+      {
+        ...target,
+        name: record.config.metadata?.name ?? record.id,
+        logPath: record.logPath,
+        terminal: record.config.tty,
+        stdin: record.config.stdin,
+        stdinOnce: record.config.stdin_once,
+        monitorCgroup: `${config.cgroupParent}/monitors`,
+      },
+      ctx,
+    );
+    const startedAtNs = this.pods.nowNs();
+    await this.pods.ledger.saveContainer({ ...record, ...running, stage: 'running', startedAtNs });
+  }
+
+  /** After a failed start nothing of the container is left, whoever was the last to touch it. */
+  private async undoLaunch(record: ContainerRecord): Promise<void> {
+    const { runner } = this.pods.parts;
+    await runner.remove(this.target(record));
+    await runner.forgetExit(record.id);
   }
 
   /** Stop signal, up to `timeoutMs` of patience, then SIGKILL. Not running is success. */

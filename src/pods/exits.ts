@@ -52,15 +52,19 @@ async function waitForExitFile(pods: Pods, record: ContainerRecord) {
   return runner.readExit(record.id);
 }
 
-/** Follows the monitors' exit files, so that an exit is known without anyone asking. Returns the stop function. */
+/**
+ * Follows the monitors' exit files, so that an exit is known without anyone asking; one of a container that was
+ * removed before its monitor wrote it is forgotten at once. Returns the stop function.
+ */
 export function followExits(pods: Pods): () => void {
   return pods.parts.runner.watchExits((id) => {
     const record = pods.ledger.container(id);
-    if (record === undefined) return;
-    pods.queue
-      .run(record.sandboxId, () => settleExit(pods, id))
-      .catch((thrown: unknown) => {
-        pods.parts.log.error({ container: id, err: String(thrown) }, 'exit could not be recorded');
-      });
+    const work =
+      record === undefined
+        ? pods.parts.runner.forgetExit(id)
+        : pods.queue.run(record.sandboxId, () => settleExit(pods, id));
+    work.catch((thrown: unknown) => {
+      pods.parts.log.error({ container: id, err: String(thrown) }, 'exit could not be recorded');
+    });
   });
 }

@@ -23,9 +23,9 @@ import type {
 } from '../ports/cri/messages.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 
-/** The CRI state of a sandbox; undefined for one that CRI doesn't see (being made, or being removed). */
+/** The CRI state of a sandbox; undefined for one that CRI doesn't see yet. One whose removal failed stays to be seen, so that clients try again. */
 export function sandboxState(record: SandboxRecord): PodSandboxState | undefined {
-  if (record.stage === 'creating' || record.stage === 'removing') return undefined;
+  if (record.stage === 'creating') return undefined;
   return record.stage === 'ready' ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY';
 }
 

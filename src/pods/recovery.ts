@@ -1,79 +1,16 @@
-import type { ContainerId } from '../base/ids.js';
-import type { ContainerRecord, SandboxRecord } from '../state/records.js';
-import type { ContainerService } from './container-service.js';
-import { startErrorCode } from './container-service.js';
-import { settleExit } from './exits.js';
-import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
-import type { SandboxService } from './sandbox-service.js';
+import type { SettleServices } from './settle-sandbox.js';
+import { settleSandbox } from './settle-sandbox.js';
 
 /**
  * Brings records and machine together after a start: what lived on is adopted, what a crash left half made
  * is undone, what ended meanwhile is recorded, and what belongs to no record is removed.
  */
-export async function recover(
-  pods: Pods,
-  services: { sandboxes: SandboxService; containers: ContainerService },
-): Promise<void> {
-  await attempt(pods, 'monitors', () => adoptMonitors(pods));
-  for (const sandbox of pods.ledger.allSandboxes()) {
-    await attempt(pods, `sandbox ${sandbox.id}`, () => recoverSandbox(pods, services, sandbox));
+export async function recover(pods: Pods, services: SettleServices): Promise<void> {
+  for (const { id } of pods.ledger.allSandboxes()) {
+    await attempt(pods, `sandbox ${id}`, () => settleSandbox(pods, services, id));
   }
   await sweepOrphans(pods);
-}
-
-async function recoverSandbox(
-  pods: Pods,
-  services: { sandboxes: SandboxService; containers: ContainerService },
-  sandbox: SandboxRecord,
-): Promise<void> {
-  if (sandbox.stage === 'creating' || sandbox.stage === 'removing') {
-    await services.sandboxes.purge(sandbox);
-    return;
-  }
-  for (const container of pods.ledger.containersOf(sandbox.id)) {
-    if (container.stage === 'creating' || container.stage === 'removing') {
-      await services.containers.purge(container);
-    } else {
-      if (container.stage === 'starting') await finishStart(pods, services.containers, container);
-      await settleExit(pods, container.id);
-    }
-  }
-  if (sandbox.stage === 'stopping' || (sandbox.stage === 'ready' && !isAlive(pods, sandbox.infra))) {
-    await services.sandboxes.stopInQueue(sandbox);
-  }
-}
-
-/** A start cut short: a container whose program has begun is kept, however far it came; one that has not is undone. */
-async function finishStart(pods: Pods, containers: ContainerService, record: ContainerRecord): Promise<void> {
-  const { runner } = pods.parts;
-  const target = containers.target(record);
-  const { begun, process } = await runner.inspectStart(target);
-  if (begun) {
-    await pods.ledger.saveContainer({ ...record, process, stage: 'running', startedAtNs: pods.nowNs() });
-    return;
-  }
-  await runner.remove(target, record.monitor);
-  await runner.forgetExit(record.id);
-  await pods.ledger.saveContainer({
-    ...record,
-    stage: 'exited',
-    exitCode: startErrorCode,
-    reason: 'StartError',
-    message: 'nodelet ended while the container was being started',
-    finishedAtNs: pods.nowNs(),
-    monitor: undefined,
-  });
-}
-
-/** A monitor that was started just before the crash isn't in its record yet. */
-async function adoptMonitors(pods: Pods): Promise<void> {
-  for (const [id, monitor] of await pods.parts.runner.monitors()) {
-    const record = pods.ledger.container(id as ContainerId);
-    if (record?.monitor === undefined && record?.stage === 'starting') {
-      await pods.ledger.saveContainer({ ...record, monitor });
-    }
-  }
 }
 
 /** Things on the machine that no record knows: their making was undone only in part, or their record was lost. */
@@ -85,6 +22,9 @@ async function sweepOrphans(pods: Pods): Promise<void> {
     if (known.has(id)) continue;
     const bundle = pods.containerDir(id);
     await attempt(pods, `container ${id}`, () => runner.remove({ id: id as never, handler, bundle }));
+  }
+  for (const id of await runner.exits()) {
+    if (!known.has(id)) await attempt(pods, `exit of ${id}`, () => runner.forgetExit(id));
   }
   await attempt(pods, 'network', () => network.sweep(sandboxes));
   for (const path of await host.namespaces.listPinned(`${config.runDir}/netns`)) {

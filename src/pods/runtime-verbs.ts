@@ -39,6 +39,7 @@ import {
 } from './messages.js';
 import type { PodsParts } from './pods.js';
 import { Pods } from './pods.js';
+import { startPatrol } from './patrol.js';
 import { recover } from './recovery.js';
 import { SandboxService } from './sandbox-service.js';
 
@@ -62,6 +63,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   const pods = new Pods(parts);
   const containers = new ContainerService(pods);
   const sandboxes = new SandboxService(pods, containers);
+  const services = { sandboxes, containers };
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
@@ -70,8 +72,13 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       ...nodeVerbs(pods, version),
     },
     start: async () => {
-      await recover(pods, { sandboxes, containers });
-      stopFollowing = followExits(pods);
+      await recover(pods, services);
+      const stopWatch = followExits(pods);
+      const stopPatrol = startPatrol(pods, services);
+      stopFollowing = () => {
+        stopWatch();
+        stopPatrol();
+      };
       // An exit between recovery and the watch would be missed otherwise.
       for (const record of pods.ledger.allContainers()) {
         await pods.queue.run(record.sandboxId, () => settleExit(pods, record.id));

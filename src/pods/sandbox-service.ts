@@ -44,7 +44,10 @@ export class SandboxService {
     const { runner, network, images, host } = this.pods.parts;
     const handler = runner.resolveHandler(requestedHandler);
     const holder = this.pods.ledger.allSandboxes().find((other) => sandboxName(other.config) === name);
-    if (holder !== undefined) {
+    if (holder?.stage === 'creating' || holder?.stage === 'removing') {
+      // No start of this name is in flight but ours: that one failed, and so did its undo. It must not hold the name.
+      await this.remove(holder.id);
+    } else if (holder !== undefined) {
       throw new NodeletError('exists', `sandbox ${holder.id} has this name, namespace, uid and attempt`, {
         field: 'config.metadata',
         remedy: 'remove that sandbox, or raise metadata.attempt',
@@ -75,11 +78,11 @@ export class SandboxService {
       bundle: this.pods.sandboxDir(id),
       infra: undefined,
     };
-    await this.pods.ledger.saveSandbox(record);
     return this.pods.queue.run(id, async () => {
       const undo = new UndoStack();
       undo.push('sandbox', () => this.purge(record));
       try {
+        await this.pods.ledger.saveSandbox(record);
         ctx.phase('prepare');
         await Promise.all([
           makePodFiles(this.pods, record),

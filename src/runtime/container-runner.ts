@@ -69,7 +69,7 @@ export interface ContainerRunner {
    */
   remove(target: RunnerTarget, monitor?: ProcessIdentity): Promise<void>;
   /** Looks at the machine for a start that an earlier run of the agent did not finish. */
-  inspectStart(target: RunnerTarget): Promise<StartLeftover>;
+  inspectStart(target: RunnerTarget & { cgroupPath: string }): Promise<StartLeftover>;
   /** The live monitors by container id, for recovery: it reads all processes. */
   monitors(): Promise<Map<string, ProcessIdentity>>;
   /** Asks the monitor to reopen its log file; returns once the file exists again. */
@@ -78,6 +78,8 @@ export interface ContainerRunner {
   readExit(id: ContainerId): Promise<ExitRecord | undefined>;
   /** Forgets the exit file. */
   forgetExit(id: ContainerId): Promise<void>;
+  /** Ids of all containers that have an exit file. */
+  exits(): Promise<ContainerId[]>;
   /** Calls back with the id of each container whose exit file appears; returns stop. Missed ones are found with readExit. */
   watchExits(exited: (id: ContainerId) => void): () => void;
   /** Ids that any configured runtime still has state for, under nodelet's own state root. */

@@ -185,7 +185,15 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     remove: removeFromRuntime,
     inspectStart: async (target) => {
       if (!(await hasState(target))) return { begun: false, process: undefined };
-      const { status, pid } = JSON.parse(await runtime(target, ['state', target.id])) as RuntimeState;
+      let text: string;
+      try {
+        text = await runtime(target, ['state', target.id]);
+      } catch (thrown) {
+        // A create that was cut short leaves state that can't be read; then nothing of the container lives.
+        if ((await cgroups.pids(target.cgroupPath)).length > 0) throw thrown;
+        return { begun: false, process: undefined };
+      }
+      const { status, pid } = JSON.parse(text) as RuntimeState;
       return {
         begun: status === 'running' || status === 'paused' || status === 'stopped',
         process: pid > 0 ? processes.identify(pid) : undefined,
@@ -220,7 +228,9 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       };
     },
     forgetExit: (id) => files.removeTree(`${exitDir}/${id}`),
-    watchExits: (exited) => files.watch(exitDir, (name) => exited(name as ContainerId)),
+    exits: async () => (await files.list(exitDir)).filter(isContainerId),
+    // The monitor writes beside the file first and renames it then: the other name is not of interest.
+    watchExits: (exited) => files.watch(exitDir, (name) => isContainerId(name) && exited(name)),
     list: async () => {
       const found = await Promise.all(
         Object.keys(config.runtimes).map(async (handler) =>
@@ -231,6 +241,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     },
   };
 }
+
+const isContainerId = (name: string): name is ContainerId => /^[0-9a-f]{64}$/.test(name);
 
 /** What `state` prints, OCI runtime-spec runtime.md. */
 interface RuntimeState {

@@ -9,7 +9,8 @@ import type { ProcessIdentity } from '../ports/processes.js';
  *       │          └── infra died ────────▲             ▲
  *       └── failed or crashed ───────────────────────────┘
  *
- * CRI sees `ready` as SANDBOX_READY, `stopping` and `stopped` as SANDBOX_NOTREADY, and the others not at all.
+ * CRI sees `creating` not at all, `ready` as SANDBOX_READY, and the others as SANDBOX_NOTREADY: also one whose removal
+ * failed, so that clients remove it again.
  */
 export type SandboxStage = 'creating' | 'ready' | 'stopping' | 'stopped' | 'removing';
 export type NetworkMode = 'bridge' | 'host' | 'none';
@@ -39,7 +40,8 @@ export interface SandboxRecord {
  *       │           └── removed, or sandbox stopped ────┴───────────┤
  *       └── failed or crashed ──────────────────────────────────────┘
  *
- * CRI sees `created` and `starting` as CONTAINER_CREATED; `creating` and `removing` not at all.
+ * CRI sees `created` and `starting` as CONTAINER_CREATED; `creating` and `removing` not at all: what a failed removal
+ * leaves goes with its sandbox, or with the next container of its name.
  */
 export type ContainerStage = 'creating' | 'created' | 'starting' | 'running' | 'exited' | 'removing';
 

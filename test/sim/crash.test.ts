@@ -1,16 +1,18 @@
-import { expect } from 'chai';
-import type { Fault, FaultPlan, InFlight } from './host/session.js';
-import { audit } from './node/audit.js';
-import { difference, machineSummary } from './node/machine-summary.js';
-import { PodDriver } from './node/pod-driver.js';
+import type { Fault, FaultPlan } from './host/session.js';
+import { bootCalmly, expectAsBefore, expectSound, idleWorld, live, restMs } from './node/checks.js';
+import type { Promised } from './node/pod-driver.js';
+import { PodDriver, nothingPromised } from './node/pod-driver.js';
 import type { PodScript } from './node/pod-script.js';
 import { SimWorld } from './node/world.js';
 
 const scripts: PodScript[] = [
-  { name: 'bridged', network: 'bridge', hostPort: 8080 },
-  { name: 'hosted', network: 'host', hostPort: 0 },
-  { name: 'alone', network: 'none', hostPort: 0 },
+  { name: 'bridged', network: 'bridge', hostPort: 8080, restarts: false },
+  { name: 'hosted', network: 'host', hostPort: 0, restarts: false },
+  { name: 'alone', network: 'none', hostPort: 0, restarts: false },
 ];
+const seed = 1;
+
+const pod = (script: PodScript): Map<PodScript, Promised> => new Map([[script, nothingPromised()]]);
 
 /** The fault at one effect of the first session. */
 const at =
@@ -18,67 +20,73 @@ const at =
   (effect) =>
     effect.index === index ? fault : undefined;
 
-/** The machine as an idle node has it, and the effects of one pod's life without a fault. */
-async function faultless(script: PodScript) {
-  const world = new SimWorld(1);
-  await world.boot();
-  const before = machineSummary(world.machine);
-  const outcome = await world.run(() => new PodDriver(world, script).wholeLife());
-  expect(outcome).to.deep.equal({ end: 'done', value: undefined });
-  await world.pass(200);
-  expect(difference(before, machineSummary(world.machine))).to.deep.equal([]);
-  return { before, effects: world.session.effects };
-}
-
-async function crashAndRecover(
-  script: PodScript,
-  before: string[],
-  { plan, inFlight }: { plan: FaultPlan; inFlight: InFlight },
+/** Tries each fault in turn on a machine of its own, and reports the first that does harm. */
+async function tryEach(
+  faults: readonly [index: number, fault: Fault][],
+  harmless: (index: number, fault: Fault, world: SimWorld) => Promise<void>,
 ): Promise<void> {
-  const world = new SimWorld(1);
-  const driver = new PodDriver(world, script);
-  const first = await world.boot(plan, inFlight);
-  const crashed = first.end === 'crashed' ? first : await world.run(() => driver.wholeLife());
-  expect(crashed.end, 'the first session').to.equal('crashed');
-  const effects = world.lastEffects(4);
-  try {
-    expect(await world.boot()).to.deep.equal({ end: 'done', value: undefined });
-    await world.pass(200);
-    expect(await audit(world, before, [driver.promised])).to.deep.equal([]);
-    await world.run(() => driver.down());
-    await world.pass(200);
-    expect(difference(before, machineSummary(world.machine)), 'after removal').to.deep.equal([]);
-    expect(await world.run(() => driver.wholeLife())).to.deep.equal({ end: 'done', value: undefined });
-    await world.pass(200);
-    expect(difference(before, machineSummary(world.machine)), 'after the retry').to.deep.equal([]);
-  } catch (thrown) {
-    throw new Error(`crash after:\n${effects}\nthen:\n${world.lastEffects()}\n${(thrown as Error).message}`, {
-      cause: thrown,
-    });
+  const harms: string[] = [];
+  for (const [index, fault] of faults) {
+    const world = new SimWorld(seed);
+    await harmless(index, fault, world).catch((thrown: Error) =>
+      harms.push(
+        `effect ${index} ${JSON.stringify(fault)}\n${thrown.message}\nlast:\n${world.lastEffects()}`,
+      ),
+    );
   }
+  if (harms[0] !== undefined)
+    throw new Error(`${harms.length} of ${faults.length} faults do harm: ${harms[0]}`);
 }
 
-describe('sim: a crash at every effect', () => {
-  for (const script of scripts) {
-    it(`leaks nothing and loses nothing: pod "${script.name}"`, async () => {
-      const { before, effects } = await faultless(script);
-      const failures = new Map<string, string>();
-      for (const { index, cuts } of effects) {
-        const faults: Fault[] = [
-          { kind: 'crash', when: 'before' },
-          ...Array.from({ length: cuts }, (_, cut) => ({ kind: 'crash', when: 'during', cut }) as const),
-          { kind: 'crash', when: 'after' },
-        ];
-        for (const fault of faults) {
-          const inFlight = fault.kind === 'crash' && fault.when === 'before' ? 'dropped' : 'done';
-          await crashAndRecover(script, before, { plan: at(index, fault), inFlight }).catch((thrown: Error) =>
-            failures.set(`${index} ${JSON.stringify(fault)}`, thrown.message),
-          );
-        }
-      }
-      const [first] = failures;
-      if (first === undefined) return;
-      throw new Error(`${failures.size} faults at ${effects.length} effects; at ${first[0]}: ${first[1]}`);
+for (const script of scripts) {
+  describe(`sim: one pod, network ${script.network}`, () => {
+    let before: string[] = [];
+    let effects: { index: number; cuts: number }[] = [];
+
+    beforeEach(async () => {
+      const idle = await idleWorld(seed);
+      before = idle.before;
+      await live(idle.world, pod(script));
+      await expectAsBefore(idle.world, before, 'after a life without a fault');
+      effects = idle.world.session.effects;
     });
-  }
-});
+
+    it('a crash before, in and after any effect leaks nothing and loses nothing', async () => {
+      const faults = effects.flatMap(({ index, cuts }): [number, Fault][] => [
+        [index, { kind: 'crash', when: 'before' }],
+        ...Array.from({ length: cuts }, (_, cut): [number, Fault] => [
+          index,
+          { kind: 'crash', when: 'during', cut },
+        ]),
+        [index, { kind: 'crash', when: 'after' }],
+      ]);
+      await tryEach(faults, async (index, fault, world) => {
+        const isBefore = fault.kind === 'crash' && fault.when === 'before';
+        const pods = pod(script);
+        const booted = await world.boot(at(index, fault), isBefore ? 'dropped' : 'done');
+        if (booted.end === 'done') await live(world, pods);
+        await world.pass(restMs);
+        if (!world.session.isDead) throw new Error('the fault did not strike');
+        await bootCalmly(world);
+        await expectSound(world, before, { promised: [...pods.values()], afterFailures: false });
+        await world.run(() => new PodDriver(world, script, pods.get(script)).removeAtOnce());
+        await expectAsBefore(world, before, 'after removing all');
+        await live(world, pods);
+        await expectAsBefore(world, before, 'after a second life under the same names');
+      });
+    });
+
+    it('an effect that fails is reported or mended, leaks nothing, and a retry works', async () => {
+      const faults = effects.flatMap(({ index }): [number, Fault][] => [
+        [index, { kind: 'fail', when: 'before' }],
+        [index, { kind: 'fail', when: 'after' }],
+      ]);
+      await tryEach(faults, async (index, fault, world) => {
+        const booted = await world.boot(at(index, fault));
+        if (booted.end === 'failed') await bootCalmly(world);
+        await live(world, pod(script));
+        await expectAsBefore(world, before, 'after the pod was removed');
+      });
+    });
+  });
+}

@@ -22,7 +22,6 @@ export function simRecordStore(session: Session): RecordStore {
         entries: () => [...rows].map(([key, text]) => [key, JSON.parse(text) as T]),
       };
     },
-    flushed: async () => undefined,
     close: async () => undefined,
   };
 }

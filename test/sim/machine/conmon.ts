@@ -1,5 +1,5 @@
 import { parentOf } from './file-nodes.js';
-import type { SimMachine, ToolCall, ToolOutcome } from './machine.js';
+import type { ContainerTruth, SimMachine, ToolCall, ToolOutcome } from './machine.js';
 import { hostNetNs } from './net-stack.js';
 import type { OciRuntimeModel } from './oci-runtime.js';
 import type { SimProcess } from './process-table.js';
@@ -52,15 +52,14 @@ export class ConmonModel {
       processes.end(monitor, 137);
       throw torn;
     }
-    const process = truth.get(id)?.process;
-    if (created.exitCode !== 0 || process === undefined) {
+    const known = truth.get(id);
+    if (created.exitCode !== 0 || known === undefined) {
       processes.end(monitor, 1);
       return { report: JSON.stringify({ data: -1, message: created.stderr }), stderr: '' };
     }
-    void process.ended.then((exitCode) =>
-      this.reap(monitor, { exitFiles: [`${option('--persist-dir')}/exit`, `${exitDir}/${id}`], exitCode }),
-    );
-    return { report: JSON.stringify({ data: process.pid }), stderr: '' };
+    const exitFiles = [`${option('--persist-dir')}/exit`, `${exitDir}/${id}`];
+    void known.process.ended.then(() => this.reap(monitor, known, exitFiles));
+    return { report: JSON.stringify({ data: known.process.pid }), stderr: '' };
   }
 
   /** The control pipe of the bundle, which makes it open its log anew. */
@@ -74,16 +73,17 @@ export class ConmonModel {
     files.put(`${bundle}/ctl`, { kind: 'fifo', mode: 0o666, mtimeMs: clock.monotonicMs(), reader: openLog });
   }
 
-  private reap(monitor: SimProcess, end: { exitFiles: string[]; exitCode: number }): void {
+  private reap(monitor: SimProcess, known: ContainerTruth, exitFiles: string[]): void {
     const { clock, processes, files } = this.machine;
     clock.after(this.machine.someMs(), () => {
+      known.unwitnessed = !monitor.alive;
       if (!monitor.alive) return;
-      for (const file of end.exitFiles) {
+      for (const file of exitFiles) {
         if (files.find(parentOf(file)) === undefined) continue;
         const temporary = `${file}.${monitor.pid}`;
-        files.write(temporary, String(end.exitCode));
+        files.write(temporary, String(known.exitCode));
         files.remove(temporary);
-        files.write(file, String(end.exitCode));
+        files.write(file, String(known.exitCode));
       }
       clock.after(this.machine.someMs(), () => processes.end(monitor, 0));
     });

@@ -16,6 +16,10 @@ export interface ContainerTruth {
   /** False while the OCI runtime has only created it. */
   begun: boolean;
   exitCode: number | undefined;
+  /** True once its end was seen by no monitor: nobody can know the exit code. */
+  unwitnessed: boolean;
+  /** True once somebody other than nodelet has ended it. */
+  murdered: boolean;
 }
 
 /** One call of a tool. `cut` marks where it can be torn: a planted fault ends the tool there. */
@@ -71,6 +75,13 @@ export class SimMachine {
   /** Starts conmon up to its report. */
   startMonitor(call: ToolCall): { report: string; stderr: string } {
     return this.conmon.start(call);
+  }
+
+  /** Somebody else's SIGKILL to any process. */
+  murder(victim: SimProcess): void {
+    const alive = [...this.truth.values()].filter(({ process }) => process.alive);
+    this.processes.signal(victim, 9);
+    for (const truth of alive) truth.murdered = !truth.process.alive;
   }
 
   collectNamespaces(): void {

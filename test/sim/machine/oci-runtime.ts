@@ -1,7 +1,7 @@
 import type { OciSpec } from '../../../src/spec/oci-spec-types.js';
 import type { ProgramBehaviour } from './container-program.js';
 import { programBehaviour } from './container-program.js';
-import type { SimMachine, ToolCall, ToolOutcome } from './machine.js';
+import type { ContainerTruth, SimMachine, ToolCall, ToolOutcome } from './machine.js';
 import { hostNetNs } from './net-stack.js';
 import { parseRuntimeArgv } from './oci-runtime-argv.js';
 import type { RuntimeArgv } from './oci-runtime-argv.js';
@@ -76,7 +76,15 @@ export class OciRuntimeModel {
       return failed(`executable file \`${program}\` not found in $PATH: No such file or directory`);
     }
     const process = processes.spawn(birth(spec.process.args, behaviour, { ...namespaces, cgroup }));
-    this.machine.truth.set(call.id, { process, begun: false, exitCode: undefined });
+    const truth: ContainerTruth = {
+      process,
+      begun: false,
+      exitCode: undefined,
+      unwitnessed: false,
+      murdered: false,
+    };
+    this.machine.truth.set(call.id, truth);
+    void process.ended.then((exitCode) => (truth.exitCode = exitCode));
     if (call.pidFile !== undefined) files.write(call.pidFile, String(process.pid));
     files.put(`${call.dir}/exec.fifo`, { kind: 'fifo', mode: 0o600, mtimeMs: 0, reader: undefined });
     const { pid, startTicks } = process;
@@ -127,7 +135,6 @@ export class OciRuntimeModel {
       const { endsAfterMs, exitCode } = behaviour;
       clock.after(Math.max(1, endsAfterMs), () => processes.end(status, exitCode));
     }
-    void process?.ended.then((exitCode) => known !== undefined && (known.exitCode = exitCode));
     return done;
   }
 

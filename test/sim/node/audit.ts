@@ -6,9 +6,16 @@ import {
 } from '../../../src/ports/cri/messages.js';
 import type { Promised } from './pod-driver.js';
 import { machineSummary } from './machine-summary.js';
+import { killedCode } from './pod-script.js';
 import type { SimWorld } from './world.js';
 
 const ctx = backgroundContext();
+
+export interface Expected {
+  promised: readonly Promised[];
+  /** Steps failed or processes were killed before: a start may have been undone after its program began, and ends be noticed late. */
+  afterFailures: boolean;
+}
 
 /** What the CRI shows: ids with their states. */
 interface Visible {
@@ -29,20 +36,24 @@ async function visible({ cri }: SimWorld): Promise<Visible> {
  * Holds a node at rest after recovery against its machine: whatever is there belongs to something that the CRI
  * shows, and what the CRI shows is so. Gives the violations, one a line.
  */
-export async function audit(world: SimWorld, before: readonly string[], promised: readonly Promised[]) {
+export async function audit(world: SimWorld, before: readonly string[], expected: Expected) {
+  const { promised, afterFailures } = expected;
   const seen = await visible(world);
   const known = [...seen.sandboxes.keys(), ...seen.containers.keys()];
   const violations = [
     ...strays(world, before, known),
     ...networkStrays(world, seen),
     ...sandboxLies(world, seen),
-    ...(await containerLies(world, seen)),
+    ...(await containerLies(world, seen, afterFailures)),
   ];
   for (const { readySandbox, running } of promised) {
-    if (readySandbox !== undefined && seen.sandboxes.get(readySandbox) !== 'SANDBOX_READY') {
+    const isExcused = (id: string) => world.machine.truth.get(id)?.murdered === true;
+    const isReady = readySandbox === undefined || seen.sandboxes.get(readySandbox) === 'SANDBOX_READY';
+    if (!isReady && !isExcused(readySandbox)) {
       violations.push(`lost: sandbox ${readySandbox} was ready`);
     }
-    if (running !== undefined && seen.containers.get(running) !== 'CONTAINER_RUNNING') {
+    const isRunning = running === undefined || seen.containers.get(running) === 'CONTAINER_RUNNING';
+    if (!isRunning && !isExcused(running)) {
       violations.push(`lost: container ${running} was running`);
     }
   }
@@ -112,7 +123,11 @@ function sandboxLies({ machine }: SimWorld, { sandboxes }: Visible): string[] {
   });
 }
 
-async function containerLies(world: SimWorld, { containers }: Visible): Promise<string[]> {
+async function containerLies(
+  world: SimWorld,
+  { containers }: Visible,
+  afterFailures: boolean,
+): Promise<string[]> {
   const lies: string[] = [];
   for (const [id, state] of containers) {
     const truth = world.machine.truth.get(id);
@@ -122,7 +137,10 @@ async function containerLies(world: SimWorld, { containers }: Visible): Promise<
     }
     if (truth?.begun !== true || isAlive) continue;
     const { status } = await world.cri.ContainerStatus(newContainerStatusRequest({ container_id: id }), ctx);
-    if (status?.exit_code !== truth.exitCode) {
+    const isExcused =
+      (truth.unwitnessed && status?.reason === 'ContainerStatusUnknown') ||
+      (afterFailures && status?.reason === 'StartError' && truth.exitCode === killedCode);
+    if (status?.exit_code !== truth.exitCode && !isExcused) {
       lies.push(
         `lie: container ${id} ended with ${truth.exitCode}, the CRI says ${status?.exit_code} ${status?.reason}`,
       );

@@ -15,8 +15,9 @@ import {
   newStopPodSandboxRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Container, ContainerStatus } from '../../../src/ports/cri/messages.js';
+import type { RuntimeVerbs } from '../../../src/ports/cri/runtime.js';
 import type { PodScript } from './pod-script.js';
-import { containerConfig, jobExitCode, sandboxConfig } from './pod-script.js';
+import { containerConfig, jobExitCode, killedCode, sandboxConfig } from './pod-script.js';
 import type { SimWorld } from './world.js';
 
 const ctx = backgroundContext();
@@ -29,24 +30,37 @@ export interface Promised {
   readySandbox: string | undefined;
   /** Id of the long-running container once StartContainer has answered. */
   running: string | undefined;
+  /** Its end has begun, and is tried again until it is done. */
+  leaving: boolean;
 }
+
+export const nothingPromised = (): Promised => ({
+  readySandbox: undefined,
+  running: undefined,
+  leaving: false,
+});
 
 /**
  * One pod driven over CRI as a kubelet does it: each step looks at what is there first, so that it can begin
  * again after any crash or error, with the same names and attempts. A wrong answer throws an Error.
  */
 export class PodDriver {
-  readonly promised: Promised = { readySandbox: undefined, running: undefined };
+  private readonly cri: RuntimeVerbs;
 
+  /** Talks to the node that is up now; after a crash, a new one takes `promised` over. */
   constructor(
     private readonly world: SimWorld,
-    readonly script: PodScript,
-  ) {}
+    private readonly script: PodScript,
+    readonly promised: Promised = nothingPromised(),
+  ) {
+    this.cri = world.cri;
+  }
 
   /** From nothing, or from whatever an earlier try left, to a removed pod. */
   async wholeLife(): Promise<void> {
-    await this.up();
+    if (!this.promised.leaving) await this.up();
     await this.down();
+    this.promised.leaving = false;
   }
 
   async up(): Promise<void> {
@@ -54,40 +68,48 @@ export class PodDriver {
     const main = await this.ensure(sandbox, 'main');
     if (main.state !== 'CONTAINER_RUNNING') throw wrong('main does not run', main);
     this.promised.running = main.id;
-    const job = await this.ensure(sandbox, 'job');
-    const ended = await this.awaitExit(job.id);
+    const ended = await this.awaitExit((await this.ensure(sandbox, 'job')).id);
+    if (this.isToRunAgain(ended)) throw new Error('the job was killed');
     if (ended.exit_code !== jobExitCode) throw wrong(`job did not exit with ${jobExitCode}`, ended);
     const request = newExecSyncRequest({
       container_id: main.id,
       cmd: ['/bin/sh', '-c', `echo hi; exit ${execExitCode}`],
       timeout: '10',
     });
-    const exec = await this.world.cri.ExecSync(request, ctx);
+    const exec = await this.cri.ExecSync(request, ctx);
     if (exec.exit_code !== execExitCode || Buffer.from(exec.stdout).toString() !== 'hi\n') {
       throw wrong('exec went wrong', exec);
     }
   }
 
   async down(): Promise<void> {
-    const { cri } = this.world;
-    this.promised.running = undefined;
+    const { cri } = this;
+    Object.assign(this.promised, { ...nothingPromised(), leaving: true });
     for (const { id, state } of await this.containers()) {
       if (state !== 'CONTAINER_RUNNING') continue;
       await cri.StopContainer(newStopContainerRequest({ container_id: id, timeout: stopTimeoutS }), ctx);
       const { state: after } = await this.status(id);
       if (after !== 'CONTAINER_EXITED') throw wrong('a stopped container runs', { id, after });
     }
-    this.promised.readySandbox = undefined;
     for (const { id } of await this.sandboxes()) {
       await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
       await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
     }
   }
 
+  /** Removes the pod as it stands, without stopping anything first. */
+  async removeAtOnce(): Promise<void> {
+    Object.assign(this.promised, nothingPromised());
+    for (const { id } of await this.sandboxes()) {
+      await this.cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+    }
+  }
+
   private async ensureSandbox(): Promise<string> {
-    const { cri } = this.world;
+    const { cri } = this;
     for (const { id, state } of await this.sandboxes()) {
       if (state === 'SANDBOX_READY') return (this.promised.readySandbox = id);
+      Object.assign(this.promised, nothingPromised());
       await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
       await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
     }
@@ -98,13 +120,12 @@ export class PodDriver {
 
   /** The container started: running or ended, but not as one whose start failed. */
   private async ensure(sandbox: string, name: 'main' | 'job'): Promise<ContainerStatus> {
-    const { cri } = this.world;
+    const { cri } = this;
     const there = (await this.containers()).find((container) => container.metadata?.name === name);
     if (there !== undefined && there.state !== 'CONTAINER_CREATED') {
       const status = await this.status(there.id);
-      if (status.reason !== 'StartError' && !(name === 'main' && status.state === 'CONTAINER_EXITED')) {
-        return status;
-      }
+      const isJob = name === 'job' && status.reason !== 'StartError' && !this.isToRunAgain(status);
+      if (isJob || status.state !== 'CONTAINER_EXITED') return status;
       await cri.RemoveContainer(newRemoveContainerRequest({ container_id: there.id }), ctx);
     }
     const config = containerConfig(name);
@@ -118,35 +139,35 @@ export class PodDriver {
     return this.status(id);
   }
 
+  /** Killed, or its end unknown, where the pod's restart policy says to try again. */
+  private isToRunAgain({ exit_code: exitCode, reason }: ContainerStatus): boolean {
+    return this.script.restarts && (exitCode === killedCode || reason === 'ContainerStatusUnknown');
+  }
+
   private async awaitExit(id: string): Promise<ContainerStatus> {
     for (;;) {
       const status = await this.status(id);
       if (status.state === 'CONTAINER_EXITED') return status;
-      await this.world.machine.clock.sleep(pollMs);
+      await this.world.pause(pollMs);
     }
   }
 
   private async sandboxes() {
     const filter = newPodSandboxFilter({ label_selector: { pod: this.script.name } });
-    return (await this.world.cri.ListPodSandbox(newListPodSandboxRequest({ filter }), ctx)).items;
+    return (await this.cri.ListPodSandbox(newListPodSandboxRequest({ filter }), ctx)).items;
   }
 
   private async containers(): Promise<Container[]> {
     const found: Container[] = [];
     for (const { id } of await this.sandboxes()) {
       const filter = newContainerFilter({ pod_sandbox_id: id });
-      found.push(
-        ...(await this.world.cri.ListContainers(newListContainersRequest({ filter }), ctx)).containers,
-      );
+      found.push(...(await this.cri.ListContainers(newListContainersRequest({ filter }), ctx)).containers);
     }
     return found;
   }
 
   private async status(id: string): Promise<ContainerStatus> {
-    const { status } = await this.world.cri.ContainerStatus(
-      newContainerStatusRequest({ container_id: id }),
-      ctx,
-    );
+    const { status } = await this.cri.ContainerStatus(newContainerStatusRequest({ container_id: id }), ctx);
     if (status === null) throw wrong('a container has no status', { id });
     return status;
   }

@@ -17,7 +17,12 @@ export interface PodScript {
   network: 'bridge' | 'host' | 'none';
   /** 0: none. */
   hostPort: number;
+  /** Runs a job again that was killed, as a restart policy does; without it, a killed job is a wrong answer. */
+  restarts: boolean;
 }
+
+/** What a killed container's exit code is. */
+export const killedCode = 137;
 
 export const jobExitCode = 7;
 

@@ -2,7 +2,7 @@ import { silentLog } from '../../../src/base/call-context.js';
 import { createRooms } from '../../../src/main/rooms.js';
 import type { RuntimeVerbs } from '../../../src/ports/cri/runtime.js';
 import type { FaultPlan, InFlight } from '../host/session.js';
-import { Session } from '../host/session.js';
+import { Session, never } from '../host/session.js';
 import { simHost } from '../host/sim-host.js';
 import { SimMachine } from '../machine/machine.js';
 import { simConfig } from './sim-config.js';
@@ -37,6 +37,7 @@ export class SimWorld {
 
   /** Starts nodelet as src/main does, with recovery; faults may end it on the way. */
   async boot(plan: FaultPlan = noFaults, inFlight: InFlight = 'dropped'): Promise<Outcome<void>> {
+    this.session.crash();
     const session = new Session(this.machine, plan, inFlight);
     this.session = session;
     this.verbs = undefined;
@@ -59,6 +60,13 @@ export class SimWorld {
     } catch (error) {
       return session.isDead ? { end: 'crashed' } : { end: 'failed', error };
     }
+  }
+
+  /** Waits inside of `run`, and for ever once the node has crashed. */
+  async pause(ms: number): Promise<void> {
+    const { session } = this;
+    await this.machine.clock.sleep(ms);
+    if (session.isDead) await never();
   }
 
   /** Lets virtual time pass. */
