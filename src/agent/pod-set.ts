@@ -66,9 +66,13 @@ export class PodSet {
     const pod = this.onThisNode(given);
     const { namespace, name } = pod.metadata;
     // One writer for a name: two requests for the same pod must not both create it.
-    return this.queue.run(`name ${podKey(namespace, name)}`, () => {
+    return this.queue.run(`name ${podKey(namespace, name)}`, async () => {
       const existing = this.lookUp(pod.metadata);
-      return existing === undefined ? this.add(pod, source) : this.change(existing, pod, source);
+      const action = await (existing === undefined
+        ? this.add(pod, source)
+        : this.change(existing, pod, source));
+      await this.parts.store.flushed();
+      return action;
     });
   }
 
@@ -126,6 +130,7 @@ export class PodSet {
       const deletion = { requestedAtNs: String(this.parts.clock.nowNs()), graceSeconds: wanted };
       reconciler.record = { ...record, deletion };
       await this.table.put(uid, reconciler.record);
+      await this.parts.store.flushed();
     });
     this.kick(uid);
   }

@@ -10,10 +10,11 @@ import { createNamespaces } from './namespaces.js';
 import { createProcesses } from './processes.js';
 import { createRandom } from './random.js';
 import { createRecordStore } from './record-store.js';
+import type { RecordStorePaths } from './record-store.js';
 import { createSysctls } from './sysctls.js';
 
-/** This machine. `storePath` is the folder of the durable records. */
-export function createRealHost({ storePath }: { storePath: string }): Host {
+/** This machine. */
+export function createRealHost(paths: RecordStorePaths): Host {
   const processes = createProcesses();
   const mounts = createMounts();
   return {
@@ -28,6 +29,6 @@ export function createRealHost({ storePath }: { storePath: string }): Host {
     firewall: createFirewall(processes),
     sysctls: createSysctls(),
     hostPorts: createHostPorts(),
-    store: createRecordStore(storePath),
+    store: createRecordStore(paths),
   };
 }

@@ -1,25 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
 import { open } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
+import { NodeletError } from '../base/errors.js';
 import type { RecordStore, RecordTable } from '../ports/record-store.js';
 
-/** Records in LMDB: a put resolves after its transaction is on the disk. Values are kept as JSON. */
-export function createRecordStore(path: string): RecordStore {
-  const root = open({ path, encoding: 'json', maxDbs: 64 });
+export interface RecordStorePaths {
+  /** Folder of the records, on a disk. */
+  storePath: string;
+  /** Folder of this boot's copy of them; on a tmpfs it costs no disk traffic. */
+  bootPath: string;
+}
+
+interface TablePair {
+  name: string;
+  boot: Database<string, string>;
+  disk: Database<string, string>;
+}
+
+const tablesMax = 64;
+/** The table about the store itself: its id, and in the copy which tables are whole. */
+const aboutTable = 'store';
+
+/**
+ * Records in two LMDB environments. What is put goes into this boot's copy, which is never synced and so takes
+ * microseconds, and which a killed process leaves as it was; from there it follows to the disk, many changes in one
+ * transaction. The copy is believed only by the boot that made it, and only for the store that it is a copy of.
+ */
+export function createRecordStore(paths: RecordStorePaths): RecordStore {
+  const disk = openEnvironment(paths.storePath, false);
+  const aboutDisk = disk.openDB<string, string>({ name: aboutTable });
+  const id = aboutDisk.get('id') ?? randomUUID();
+  aboutDisk.putSync('id', id);
+  const origin = `${id} ${fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+  const boot = openCopy(paths.bootPath, origin);
+  const aboutBoot = boot.openDB<string, string>({ name: aboutTable });
+  const follower = new DiskFollower(paths.storePath);
+
+  const openTable = (name: string): TablePair => {
+    const pair = {
+      name,
+      boot: boot.openDB<string, string>({ name }),
+      disk: disk.openDB<string, string>({ name }),
+    };
+    if (aboutBoot.get(`whole ${name}`) === undefined) {
+      boot.transactionSync(() => {
+        for (const { key, value } of pair.disk.getRange()) pair.boot.putSync(key, value);
+        aboutBoot.putSync(`whole ${name}`, 'yes');
+      });
+      return pair;
+    }
+    // The last process may have been killed before the disk had followed.
+    const keys = new Set([...pair.boot.getKeys(), ...pair.disk.getKeys()]);
+    for (const key of keys) if (pair.boot.get(key) !== pair.disk.get(key)) follower.follow(pair, key);
+    return pair;
+  };
+
   return {
     table: <T>(name: string): RecordTable<T> => {
-      const db = root.openDB<T, string>({ name, encoding: 'json' });
+      const pair = openTable(name);
+      const change = async (key: string, act: () => void): Promise<void> => {
+        await follower.insist();
+        act();
+        follower.follow(pair, key);
+      };
+      const parse = (text: string): T => JSON.parse(text) as T;
       return {
-        get: (key) => db.get(key),
-        put: async (key, value) => {
-          await db.put(key, value);
-          await db.flushed;
+        get: (key) => {
+          const text = pair.boot.get(key);
+          return text === undefined ? undefined : parse(text);
         },
-        remove: async (key) => {
-          await db.remove(key);
-          await db.flushed;
+        put: (key, value) => {
+          // As it is now: what the caller does to it later is not in the record.
+          const text = JSON.stringify(value);
+          return change(key, () => pair.boot.putSync(key, text));
         },
-        entries: () => [...db.getRange()].map(({ key, value }) => [key, value]),
+        remove: (key) => change(key, () => pair.boot.removeSync(key)),
+        entries: () => [...pair.boot.getRange()].map(({ key, value }) => [key, parse(value)]),
       };
     },
-    close: () => root.close(),
+    flushed: () => follower.caughtUp(),
+    close: async () => {
+      await follower.caughtUp().finally(async () => {
+        await boot.close();
+        await disk.close();
+      });
+    },
   };
+}
+
+function openEnvironment(path: string, noSync: boolean): RootDatabase<string, string> {
+  return open<string, string>({ path, encoding: 'string', maxDbs: tablesMax, noSync });
+}
+
+/** This boot's copy, empty when what lies there is of another boot, whose end may have torn it, or of another store. */
+function openCopy(path: string, origin: string): RootDatabase<string, string> {
+  const mark = `${path}/origin`;
+  const found = fs.existsSync(mark) ? fs.readFileSync(mark, 'utf8') : undefined;
+  if (found !== origin) {
+    fs.rmSync(path, { recursive: true, force: true });
+    fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+  const copy = openEnvironment(path, true);
+  if (found !== origin) fs.writeFileSync(mark, origin);
+  return copy;
+}
+
+/** Brings the disk to the state of the copy: one transaction at a time, of everything that changed meanwhile. */
+class DiskFollower {
+  /** By table and key, so that only the last of several changes is written. */
+  private readonly behind = new Map<string, { pair: TablePair; key: string }>();
+  private running: Promise<void> | undefined;
+  private failure: NodeletError | undefined;
+
+  constructor(private readonly path: string) {}
+
+  follow(pair: TablePair, key: string): void {
+    this.behind.set(`${pair.name}\0${key}`, { pair, key });
+    if (this.failure === undefined) this.run();
+  }
+
+  /** Refuses further changes while the disk can't take those that it has been given. */
+  async insist(): Promise<void> {
+    if (this.failure !== undefined) await this.caughtUp();
+  }
+
+  /** Resolves when the disk has all changes up to now; tries again what failed before, and fails where it can't. */
+  async caughtUp(): Promise<void> {
+    this.run();
+    await this.running;
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private run(): void {
+    this.running ??= this.writeAll().finally(() => (this.running = undefined));
+  }
+
+  private async writeAll(): Promise<void> {
+    while (this.behind.size > 0) {
+      const changes = [...this.behind];
+      this.behind.clear();
+      try {
+        await Promise.all(
+          changes.map(async ([, { pair, key }]) => {
+            const text = pair.boot.get(key);
+            await (text === undefined ? pair.disk.remove(key) : pair.disk.put(key, text));
+          }),
+        );
+        await changes[0]?.[1].pair.disk.flushed;
+        this.failure = undefined;
+      } catch (thrown) {
+        for (const [name, change] of changes) if (!this.behind.has(name)) this.behind.set(name, change);
+        this.failure = new NodeletError('exhausted', `records can't be written to ${this.path}`, {
+          remedy: 'make room on that disk; until then nothing can be changed',
+          cause: thrown,
+        });
+        return;
+      }
+    }
+  }
 }

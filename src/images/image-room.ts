@@ -105,6 +105,7 @@ export function createImages(parts: ImagesParts): Images {
       repoTags: union(known?.repoTags ?? [], record.repoTags),
       repoDigests: union(known?.repoDigests ?? [], record.repoDigests),
     });
+    await store.flushed();
   };
 
   const pull = async (text: string, auth: AuthConfig | null, ctx: CallContext): Promise<ImageRecord> => {
@@ -165,6 +166,8 @@ export function createImages(parts: ImagesParts): Images {
 
   const collect = async () => {
     if (pulls.busy) return;
+    // No record on the disk may name a layer that is about to go.
+    await store.flushed();
     const used = [...all(), ...snapshotRecords.entries().map(([, record]) => record)];
     await layers.retain(new Set(used.flatMap((record) => record.layers)));
   };

@@ -5,9 +5,18 @@ import type { NodeConfig } from '../spec/node-config.js';
 import { createLog } from '../telemetry/log.js';
 import { createNode } from './node.js';
 
+/** Where a node keeps its records: one folder for good, one for this boot. */
+export function recordPaths({ rootDir, runDir }: Pick<NodeConfig, 'rootDir' | 'runDir'>): {
+  storePath: string;
+  bootPath: string;
+} {
+  return { storePath: `${rootDir}/records`, bootPath: `${runDir}/records` };
+}
+
 async function realHost(config: NodeConfig): Promise<Host> {
   await fs.mkdir(config.rootDir, { recursive: true, mode: 0o700 });
-  return createRealHost({ storePath: `${config.rootDir}/records` });
+  await fs.mkdir(config.runDir, { recursive: true, mode: 0o711 });
+  return createRealHost(recordPaths(config));
 }
 
 /** `nodelet serve`: runs until SIGTERM or SIGINT; containers outlive it. */

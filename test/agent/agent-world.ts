@@ -64,6 +64,7 @@ export class AgentWorld {
           entries: () => [...rows].map(([key, value]) => [key, JSON.parse(value) as T]),
         };
       },
+      flushed: async () => undefined,
       close: async () => undefined,
     };
   }

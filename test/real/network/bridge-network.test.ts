@@ -66,7 +66,7 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
 
   beforeEach(async () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-net-'));
-    host = createRealHost({ storePath: `${dir}/records` });
+    host = createRealHost({ storePath: `${dir}/records`, bootPath: `${dir}/boot-records` });
     forwarding = await host.sysctls.read('net.ipv4.ip_forward');
     network = createPodNetwork({ ...host, config, log: silentLog });
     await network.start();

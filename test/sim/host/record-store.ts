@@ -22,6 +22,7 @@ export function simRecordStore(session: Session): RecordStore {
         entries: () => [...rows].map(([key, text]) => [key, JSON.parse(text) as T]),
       };
     },
+    flushed: async () => undefined,
     close: async () => undefined,
   };
 }
