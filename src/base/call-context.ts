@@ -32,10 +32,14 @@ export function backgroundContext(log: Log = silentLog, signal?: AbortSignal): C
   return { signal: signal ?? new AbortController().signal, log, phase: () => undefined };
 }
 
+/** Why a signal was aborted, as an error with a kind: the caller's deadline, or that it has gone away. */
+export function abortReason(signal: AbortSignal): NodeletError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof NodeletError) return reason;
+  return new NodeletError('canceled', 'the caller has gone away', { cause: reason });
+}
+
 /** Throws `deadline` or `canceled` when the caller of `ctx` is gone: called before each expensive step. */
-export function throwIfGone(ctx: CallContext): void {
-  if (!ctx.signal.aborted) return;
-  const reason: unknown = ctx.signal.reason;
-  if (reason instanceof NodeletError) throw reason;
-  throw new NodeletError('canceled', 'the caller has gone away', { cause: reason });
+export function throwIfGone({ signal }: Pick<CallContext, 'signal'>): void {
+  if (signal.aborted) throw abortReason(signal);
 }

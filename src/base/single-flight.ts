@@ -9,13 +9,4 @@ export class SingleFlight<K, T> {
     this.flights.set(key, flight);
     return flight;
   }
-
-  /** Whether anything is in flight. */
-  get busy(): boolean {
-    return this.flights.size > 0;
-  }
-
-  has(key: K): boolean {
-    return this.flights.has(key);
-  }
 }

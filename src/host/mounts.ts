@@ -1,4 +1,5 @@
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
+import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { MountEntry, Mounts } from '../ports/mounts.js';
 import { bind, errnoName, lastErrno } from './libc.js';
@@ -25,6 +26,21 @@ function mustMount(what: string, args: MountArguments): void {
   });
 }
 
+/** The kernel takes one page of mount options and cuts off what is more. */
+const optionsMaxBytes = 4095;
+
+/** Calls `use` with names for the same folders that are as short as can be: below a descriptor of their common parent. */
+function withShortPaths(folders: readonly string[], use: (short: string[]) => void): void {
+  const [parent = '', ...others] = new Set(folders.map((folder) => path.dirname(folder)));
+  const fd = fs.openSync(parent, 'r');
+  try {
+    const short = folders.map((folder) => `/proc/self/fd/${fd}/${path.basename(folder)}`);
+    use(others.length === 0 ? short : [...folders]);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** Mounts one v1 cgroup controller at an existing folder. */
 export function mountCgroupV1(controller: string, target: string): void {
   mustMount(`cgroup controller ${controller}`, ['cgroup', target, 'cgroup', 0, controller]);
@@ -34,8 +50,19 @@ export function mountCgroupV1(controller: string, target: string): void {
 export function createMounts(): Mounts {
   return {
     overlay: async ({ target, lowers, upper, work }) => {
-      const data = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},volatile`;
-      mustMount(`overlay at ${target}`, ['overlay', target, 'overlay', 0, data]);
+      const optionsOf = (paths: readonly string[]) =>
+        `lowerdir=${paths.join(':')},upperdir=${upper},workdir=${work},volatile`;
+      const mountWith = (data: string): void => {
+        if (Buffer.byteLength(data) <= optionsMaxBytes) {
+          mustMount(`overlay at ${target}`, ['overlay', target, 'overlay', 0, data]);
+          return;
+        }
+        throw new NodeletError('unsupported', `the kernel takes no overlay of ${lowers.length} layers here`, {
+          remedy: 'build the image with fewer layers, or choose a shorter rootDir',
+        });
+      };
+      if (Buffer.byteLength(optionsOf(lowers)) <= optionsMaxBytes) mountWith(optionsOf(lowers));
+      else withShortPaths(lowers, (short) => mountWith(optionsOf(short)));
     },
     tmpfs: async (target, { sizeBytes, mode }) => {
       const data = [`mode=${mode.toString(8)}`, ...(sizeBytes === 0 ? [] : [`size=${sizeBytes}`])].join(',');
@@ -70,7 +97,7 @@ export function createMounts(): Mounts {
 
 async function mountEntries(prefix: string): Promise<MountEntry[]> {
   const inside = (target: string) => target === prefix || target.startsWith(`${prefix.replace(/\/$/, '')}/`);
-  return parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8')).filter(({ target }) =>
+  return parseMountInfo(await fs.promises.readFile('/proc/self/mountinfo', 'utf8')).filter(({ target }) =>
     inside(target),
   );
 }

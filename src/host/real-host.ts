@@ -4,6 +4,7 @@ import { createClock } from './clock.js';
 import { createFiles } from './files.js';
 import { createFirewall } from './firewall.js';
 import { createHostPorts } from './host-ports.js';
+import { createLayerFiles } from './layer-files.js';
 import { createLinks } from './links.js';
 import { createMounts } from './mounts.js';
 import { createNamespaces } from './namespaces.js';
@@ -21,6 +22,7 @@ export function createRealHost(paths: RecordStorePaths): Host {
     clock: createClock(),
     random: createRandom(),
     files: createFiles(),
+    layerFiles: createLayerFiles(),
     mounts,
     namespaces: createNamespaces(mounts),
     processes,

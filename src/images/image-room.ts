@@ -1,301 +1,166 @@
 import { createHash } from 'node:crypto';
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
-import type { ImageId } from '../base/ids.js';
-import { KeyedQueue } from '../base/keyed-queue.js';
-import { SingleFlight } from '../base/single-flight.js';
-import type { AuthConfig, Image } from '../ports/cri/messages.js';
-import {
-  newFilesystemIdentifier,
-  newFilesystemUsage,
-  newImage,
-  newImageFsInfoResponse,
-  newImageSpec,
-  newImageStatusResponse,
-  newInt64Value,
-  newListImagesResponse,
-  newPullImageResponse,
-  newRemoveImageResponse,
-  newUInt64Value,
-} from '../ports/cri/messages.js';
-import type { ImageVerbs } from '../ports/cri/runtime.js';
+import type { AuthConfig } from '../ports/cri/messages.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/node-config.js';
+import type { ImageRecord } from './image-catalog.js';
+import { ImageCatalog } from './image-catalog.js';
+import { imageVerbs } from './image-verbs.js';
 import type { ImageInfo, Images } from './images.js';
+import type { LayerRecord } from './layer-store.js';
 import { LayerStore } from './layer-store.js';
-import { embeddedPauseReference, makePauseLayer } from './pause-image.js';
-import { parseReference, repositoryName } from './reference.js';
-import type { ImageManifest } from './registry-client.js';
+import { embedPauseImage, embeddedPauseReference } from './pause-image.js';
+import { pullImage } from './pull.js';
+import { canonicalText, parseReference } from './reference.js';
 import { RegistryClient } from './registry-client.js';
+import { registryLogin } from './registry-login.js';
+import { RegistryTransport } from './registry-transport.js';
+import { SharedFlights } from './shared-flight.js';
 import type { SnapshotRecord } from './snapshot-store.js';
 import { createSnapshots } from './snapshot-store.js';
 
-interface ImageRecord extends ImageInfo {
-  /** Chain ids, topmost first. */
-  layers: string[];
-}
-
-interface ImageConfigFile {
-  config?: {
-    User?: string;
-    Env?: string[] | null;
-    Entrypoint?: string[] | null;
-    Cmd?: string[] | null;
-    WorkingDir?: string;
-    StopSignal?: string;
-    Volumes?: Record<string, unknown> | null;
-    Labels?: Record<string, string> | null;
-  };
-  rootfs: { diff_ids: string[] };
-}
-
-export interface ImagesParts extends Pick<Host, 'files' | 'mounts' | 'store' | 'processes' | 'clock'> {
+export interface ImagesParts extends Pick<
+  Host,
+  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock'
+> {
   config: Pick<NodeConfig, 'rootDir' | 'pauseImage' | 'registries'>;
   log: Log;
+  /** Told of each pull when it has ended; `bytes` came from the registry, compressed, whether it went well or not. */
   onPull?: (pull: { ok: boolean; bytes: number }) => void;
+  /** Milliseconds of silence after which a registry counts as down. */
+  stallMs?: number;
 }
-
-const layersAtOnce = 3;
 
 /** The images room: registry, layers, snapshots and CRI's image verbs behind one face. */
 export function createImages(parts: ImagesParts): Images {
-  const { config, store, clock } = parts;
-  const records = store.table<ImageRecord>('images');
+  const { config, store, log } = parts;
+  const catalog = new ImageCatalog(store.table<ImageRecord>('images'));
   const snapshotRecords = store.table<SnapshotRecord>('snapshots');
-  const layers = new LayerStore(path.join(config.rootDir, 'layers'), parts.processes);
-  const pulls = new SingleFlight<string, ImageRecord>();
-  // One at a time: two pulls that name one image would otherwise each write over the other's name.
-  const naming = new KeyedQueue<'names'>();
-  const all = () => records.entries().map(([, record]) => record);
+  const layers = new LayerStore({
+    dir: path.join(config.rootDir, 'layers'),
+    records: store.table<LayerRecord>('layers'),
+    host: parts,
+  });
+  const transport = new RegistryTransport(parts.stallMs);
+  const pulls = new SharedFlights<string, ImageRecord>();
+  const pauseTag = canonicalText(parseReference(config.pauseImage ?? embeddedPauseReference, 'pauseImage'));
+  /** Layers of images that lost others: whoever pulls such an image again fetches only what is missing. */
+  let salvaged: ReadonlySet<string> = new Set();
 
-  const lookup = (text: string): ImageRecord | undefined => {
-    const byId = all().find(({ id }) => id === text || id === `sha256:${text}`);
-    if (byId !== undefined) return byId;
-    if (/^[0-9a-f]{6,63}$/.test(text)) {
-      const short = all().filter(({ id }) => id.startsWith(`sha256:${text}`));
-      if (short.length === 1) return short[0];
-    }
-    if (text === '' || /^sha256:/.test(text)) return undefined;
-    const reference = parseReference(text);
-    const name = repositoryName(reference);
-    return all().find((record) =>
-      reference.digest === undefined
-        ? record.repoTags.includes(`${name}:${reference.tag ?? ''}`)
-        : record.repoDigests.includes(`${name}@${reference.digest}`),
-    );
+  const infoOf = ({ layers: chain, ...record }: ImageRecord): ImageInfo => ({
+    ...record,
+    sizeBytes: layers.usage(chain).diskBytes,
+    // The pause image is pinned by its name, so that another one that is configured or embedded later takes over.
+    pinned: [...record.repoTags, ...record.repoDigests].includes(pauseTag),
+  });
+  const lookup = (text: string): ImageInfo | undefined => {
+    const record = catalog.find(text);
+    return record && infoOf(record);
   };
 
-  /** Puts names on an image; a tag that another image had moves to this one. */
-  const save = (record: ImageRecord): Promise<void> => naming.run('names', () => putNames(record));
-  const putNames = async (record: ImageRecord): Promise<void> => {
-    for (const other of all()) {
-      const kept = other.repoTags.filter((tag) => !record.repoTags.includes(tag));
-      if (other.id !== record.id && kept.length < other.repoTags.length) {
-        await records.put(other.id, { ...other, repoTags: kept });
-      }
-    }
-    const known = records.get(record.id);
-    const union = (a: string[], b: string[]) => [...new Set([...a, ...b])];
-    await records.put(record.id, {
-      ...record,
-      pinned: record.pinned || (known?.pinned ?? false),
-      repoTags: union(known?.repoTags ?? [], record.repoTags),
-      repoDigests: union(known?.repoDigests ?? [], record.repoDigests),
-    });
-    await store.flushed();
-  };
-
-  const pull = async (text: string, auth: AuthConfig | null, ctx: CallContext): Promise<ImageRecord> => {
-    const reference = parseReference(text);
-    const client = new RegistryClient(reference, { auth, registries: config.registries, signal: ctx.signal });
-    const top = await client.manifest(reference.digest ?? reference.tag ?? 'latest');
-    const manifest = await choosePlatform(client, top.manifest);
-    const folder = path.join(config.rootDir, 'tmp');
-    await fs.promises.mkdir(folder, { recursive: true });
-    const configFile = path.join(folder, manifest.config.digest.replace(':', '-'));
-    await client.blob(manifest.config, configFile);
-    const image = JSON.parse(await fs.promises.readFile(configFile, 'utf8')) as ImageConfigFile;
-    await fs.promises.rm(configFile, { force: true });
-    const chain = chainIds(image.rootfs.diff_ids);
-    if (chain.length !== manifest.layers.length) {
-      throw new NodeletError(
-        'corrupt',
-        `the image has ${manifest.layers.length} layers but ${chain.length} diff ids`,
-      );
-    }
-    const queue = manifest.layers.map((descriptor, index) => ({
-      descriptor,
-      chainId: chain[index] ?? '',
-      diffId: image.rootfs.diff_ids[index] ?? '',
-    }));
-    const worker = async () => {
-      for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
-        const { descriptor } = layer;
-        await layers.ensure(layer, (file) => client.blob(descriptor, file));
-      }
-    };
-    await Promise.all(Array.from({ length: layersAtOnce }, worker));
-    const name = repositoryName(reference);
-    const record: ImageRecord = {
-      id: manifest.config.digest as ImageId,
-      repoTags: reference.digest === undefined ? [`${name}:${reference.tag ?? 'latest'}`] : [],
-      repoDigests: [`${name}@${top.digest}`],
-      sizeBytes: manifest.layers.reduce((sum, layer) => sum + layer.size, manifest.config.size),
-      pinned: text === config.pauseImage,
-      run: runConfig(image),
-      layers: chain.toReversed(),
-    };
-    await save(record);
-    return records.get(record.id) ?? record;
-  };
-
-  const pullShared = (text: string, auth: AuthConfig | null, ctx: CallContext) =>
-    pulls.run(text, async () => {
-      try {
-        const record = await pull(text, auth, ctx);
-        parts.onPull?.({ ok: true, bytes: record.sizeBytes });
-        return record;
-      } catch (thrown) {
-        parts.onPull?.({ ok: false, bytes: 0 });
-        throw thrown;
-      }
-    });
-
-  const collect = async () => {
-    if (pulls.busy) return;
+  const collect = async (): Promise<void> => {
     // No record on the disk may name a layer that is about to go.
     await store.flushed();
-    const used = [...all(), ...snapshotRecords.entries().map(([, record]) => record)];
-    await layers.retain(new Set(used.flatMap((record) => record.layers)));
+    await layers.removeUnused((chainId) => {
+      const users = [...catalog.all(), ...snapshotRecords.entries().map(([, record]) => record)];
+      return salvaged.has(chainId) || users.some((user) => user.layers.includes(chainId));
+    });
+  };
+  const save = async (image: ImageRecord): Promise<ImageRecord> => {
+    const saved = await catalog.put(image);
+    await store.flushed();
+    return saved;
   };
 
-  const verbs: ImageVerbs = {
-    ListImages: async ({ filter }) => {
-      const wanted = filter?.image?.image ?? '';
-      const found = wanted === '' ? all() : [lookup(wanted)].filter((record) => record !== undefined);
-      return newListImagesResponse({ images: found.map(criImage) });
-    },
-    ImageStatus: async ({ image, verbose }) => {
-      const found = lookup(required(image?.image));
-      return newImageStatusResponse({
-        image: found === undefined ? null : criImage(found),
-        info: verbose && found !== undefined ? { info: JSON.stringify(found.run) } : {},
-      });
-    },
-    PullImage: async ({ image, auth }, ctx) =>
-      newPullImageResponse({ image_ref: (await pullShared(required(image?.image), auth, ctx)).id }),
-    RemoveImage: async ({ image }) => {
-      const found = lookup(required(image?.image));
-      if (found?.pinned === true) {
+  const pull = async (text: string, auth: AuthConfig | null, ctx: CallContext): Promise<ImageInfo> => {
+    const reference = parseReference(text);
+    const login = registryLogin(auth, reference.registry);
+    // Another login may see another image, or none.
+    const key = createHash('sha256')
+      .update(JSON.stringify([canonicalText(reference), login]))
+      .digest('hex');
+    const record = await pulls.join(key, ctx.signal, async (signal) => {
+      const client = new RegistryClient(reference, { transport, registries: config.registries, login });
+      let ok = false;
+      try {
+        const pulled = await pullImage({
+          reference,
+          client,
+          layers,
+          signal,
+          save,
+        });
+        ok = true;
+        return pulled;
+      } finally {
+        parts.onPull?.({ ok, bytes: client.receivedBytes });
+        if (!ok) await collect();
+      }
+    });
+    return infoOf(record);
+  };
+
+  const verbs = imageVerbs({
+    list: () => catalog.all().map(infoOf),
+    lookup,
+    pull: ({ reference, auth }, ctx) => pull(reference, auth, ctx),
+    remove: async ({ id, pinned }) => {
+      if (pinned) {
         throw new NodeletError('denied', 'the image is pinned: every pod needs it', {
           field: 'image.image',
           remedy: 'configure another pauseImage first',
         });
       }
-      if (found !== undefined) await records.remove(found.id);
+      await catalog.remove(id);
       await collect();
-      return newRemoveImageResponse();
     },
-    ImageFsInfo: async () => {
-      const usage = newFilesystemUsage({
-        timestamp: clock.nowNs().toString(),
-        fs_id: newFilesystemIdentifier({ mountpoint: config.rootDir }),
-        used_bytes: newUInt64Value({
-          value: String(all().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
-        }),
-        inodes_used: newUInt64Value({ value: '0' }),
-      });
-      return newImageFsInfoResponse({ image_filesystems: [usage], container_filesystems: [usage] });
-    },
+    usage: () => layers.usage(),
+    nowNs: () => parts.clock.nowNs(),
+    storePath: config.rootDir,
+  });
+
+  /** Drops images that lost a layer, say by loss of power under an older kernel or by hand. */
+  const dropDamaged = async (): Promise<void> => {
+    const damaged = catalog.all().filter((image) => !image.layers.every((chainId) => layers.has(chainId)));
+    for (const { id, repoTags } of damaged) {
+      log.warn({ image: id, names: repoTags }, 'layers of the image are lost: it must be pulled again');
+      await catalog.remove(id);
+    }
+    salvaged = new Set(damaged.flatMap((image) => image.layers));
+  };
+
+  /** The embedded image of this machine's binary, unless another is configured; one of an older binary goes. */
+  const placePauseImage = async (): Promise<void> => {
+    const wanted = config.pauseImage === undefined ? await embedPauseImage(layers) : undefined;
+    const older = catalog.find(embeddedPauseReference);
+    if (older !== undefined && older.id !== wanted?.id) await catalog.remove(older.id);
+    if (wanted !== undefined) await catalog.put(wanted);
   };
 
   return {
     verbs,
     lookup,
     start: async () => {
-      await layers.sweep();
-      await fs.promises.rm(path.join(config.rootDir, 'tmp'), { recursive: true, force: true });
-      const pause = await makePauseLayer((chainId) => layers.folder(chainId));
-      await save(pause);
+      await layers.start();
+      await dropDamaged();
+      await placePauseImage();
       await collect();
     },
-    pauseImage: async (ctx) => {
-      const wanted = config.pauseImage ?? embeddedPauseReference;
-      return lookup(wanted) ?? (await pullShared(wanted, null, ctx));
-    },
+    pauseImage: async (ctx) => lookup(pauseTag) ?? (await pull(pauseTag, null, ctx)),
     snapshots: createSnapshots({
       dir: path.join(config.rootDir, 'snapshots'),
       host: parts,
       records: snapshotRecords,
       layersOf: (id) => {
-        const record = records.get(id);
+        const record = catalog.get(id);
         if (record === undefined) throw new NodeletError('not-found', `image ${id} has been removed`);
         return record.layers;
       },
       layerFolder: (chainId) => layers.folder(chainId),
+      hold: (chain) => layers.hold(chain),
     }),
-    stop: async () => undefined,
+    stop: () => transport.close(),
   };
-}
-
-function required(reference: string | undefined): string {
-  if (reference !== undefined && reference !== '') return reference;
-  throw new NodeletError('invalid', 'no image is named', { field: 'image.image' });
-}
-
-async function choosePlatform(client: RegistryClient, top: ImageManifest): Promise<ImageManifest> {
-  if (top.manifests === undefined) return top;
-  const architecture = os.arch() === 'x64' ? 'amd64' : os.arch();
-  const fitting = top.manifests.find(
-    ({ platform }) => platform?.os === 'linux' && platform.architecture === architecture,
-  );
-  if (fitting !== undefined) return (await client.manifest(fitting.digest)).manifest;
-  throw new NodeletError('not-found', `the image has no variant for linux/${architecture}`, {
-    field: 'image.image',
-  });
-}
-
-/** Chain ids bottom up: sha256 of the chain below, a space, and the diff id (image-spec config.md). */
-export function chainIds(diffIds: readonly string[]): string[] {
-  const chain: string[] = [];
-  for (const diffId of diffIds) {
-    const below = chain.at(-1);
-    chain.push(
-      below === undefined
-        ? diffId
-        : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`,
-    );
-  }
-  return chain;
-}
-
-function runConfig({ config = {} }: ImageConfigFile): ImageInfo['run'] {
-  return {
-    user: config.User ?? '',
-    env: config.Env ?? [],
-    entrypoint: config.Entrypoint ?? [],
-    cmd: config.Cmd ?? [],
-    workingDir: config.WorkingDir ?? '',
-    stopSignal: config.StopSignal ?? '',
-    volumes: Object.keys(config.Volumes ?? {}),
-    labels: config.Labels ?? {},
-  };
-}
-
-function criImage(record: ImageRecord): Image {
-  const [user = ''] = record.run.user.split(':');
-  const numeric = user === '' || /^\d+$/.test(user);
-  return newImage({
-    id: record.id,
-    repo_tags: record.repoTags,
-    repo_digests: record.repoDigests,
-    size: String(record.sizeBytes),
-    uid: numeric ? newInt64Value({ value: user === '' ? '0' : user }) : null,
-    username: numeric ? '' : user,
-    spec: newImageSpec({ image: record.id }),
-    pinned: record.pinned,
-  });
 }

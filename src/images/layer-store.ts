@@ -1,171 +1,197 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import zlib from 'node:zlib';
-import { NodeletError } from '../base/errors.js';
-import { SingleFlight } from '../base/single-flight.js';
-import type { Processes } from '../ports/processes.js';
-import type { Descriptor } from './registry-client.js';
+import type { Host } from '../ports/host.js';
+import type { RecordTable } from '../ports/record-store.js';
+import { checkLayerType, unpackLayer } from './layer-unpack.js';
+import type { Descriptor } from './manifest.js';
+import { SharedFlights } from './shared-flight.js';
 
-const toolTimeoutMs = 10 * 60_000;
-const whiteoutPrefix = '.wh.';
-const opaqueMarker = '.wh..wh..opq';
+/** A layer that is whole and on the disk. */
+export interface LayerRecord {
+  version: 1;
+  /** Name of its folder below the store's: short, since all lowers of an overlay share one page of mount options. */
+  folder: string;
+  diskBytes: number;
+  inodes: number;
+}
+
+export interface LayerUsage {
+  diskBytes: number;
+  inodes: number;
+}
+
+export interface WantedLayer {
+  chainId: string;
+  diffId: string;
+  descriptor: Descriptor;
+}
+
+interface LayerStoreParts {
+  dir: string;
+  records: RecordTable<LayerRecord>;
+  host: Pick<Host, 'files' | 'layerFiles' | 'processes'>;
+}
+
+const temporaryMark = '.tmp';
+const folderNameMinChars = 10;
 
 /**
- * Layers by chain id (image-spec config.md): each unpacked once into a folder that overlay mounts as a lower.
- * A layer is made under a temporary name and renamed when it is whole and on the disk, so that a crash leaves none or all of it.
+ * Layers by chain id (image-spec config.md), each unpacked once into a folder that overlay mounts as a lower.
+ *
+ *   download and unpack under a temporary name ──► syncfs ──► rename ──► fsync of the store's folder ──► record
+ *
+ * A layer without a record isn't whole: a start removes it. Removal goes the other way, the record first.
  */
 export class LayerStore {
-  private readonly unpacking = new SingleFlight<string, void>();
+  private readonly known = new Map<string, LayerRecord>();
+  private readonly flights = new SharedFlights<string, void>();
+  private readonly holds = new Map<string, number>();
+  private readonly removals = new Map<string, Promise<void>>();
+  private readonly namesTaken = new Set<string>();
 
-  constructor(
-    private readonly dir: string,
-    private readonly processes: Processes,
-  ) {}
+  constructor(private readonly parts: LayerStoreParts) {}
 
-  folder(chainId: string): string {
-    return path.join(this.dir, chainId.replace('sha256:', ''));
-  }
-
-  /** Removes what a crash left half made. */
-  async sweep(): Promise<void> {
-    await fs.promises.mkdir(this.dir, { recursive: true, mode: 0o700 });
-    for (const name of await fs.promises.readdir(this.dir)) {
-      if (name.includes('.tmp')) await fs.promises.rm(path.join(this.dir, name), { recursive: true });
+  /** Forgets layers whose folder has been lost and removes folders that aren't whole. */
+  async start(): Promise<void> {
+    const { dir, records, host } = this.parts;
+    await host.files.makeDir(dir, 0o700);
+    const present = new Set(await host.files.list(dir));
+    for (const [chainId, record] of records.entries()) {
+      if (!present.delete(record.folder)) {
+        await records.remove(chainId);
+        continue;
+      }
+      this.known.set(chainId, record);
+      this.namesTaken.add(record.folder);
     }
+    for (const left of present) await host.files.removeTree(path.join(dir, left));
   }
 
   has(chainId: string): boolean {
-    return fs.existsSync(this.folder(chainId));
+    return this.known.has(chainId);
   }
 
-  /** Removes every layer that `used` doesn't name. */
-  async retain(used: ReadonlySet<string>): Promise<void> {
-    for (const name of await fs.promises.readdir(this.dir)) {
-      if (name.includes('.tmp') || used.has(`sha256:${name}`)) continue;
-      await fs.promises.rm(path.join(this.dir, name), { recursive: true, force: true });
+  /** The folder of a layer that is there. */
+  folder(chainId: string): string {
+    const { dir } = this.parts;
+    return path.join(dir, this.known.get(chainId)?.folder ?? chainId.replace('sha256:', ''));
+  }
+
+  /** Of these layers, or of all. */
+  usage(chainIds: Iterable<string> = this.known.keys()): LayerUsage {
+    const usage = { diskBytes: 0, inodes: 0 };
+    for (const chainId of chainIds) {
+      usage.diskBytes += this.known.get(chainId)?.diskBytes ?? 0;
+      usage.inodes += this.known.get(chainId)?.inodes ?? 0;
+    }
+    return usage;
+  }
+
+  /** Keeps layers from being removed, there or still to come, until the returned function is called. */
+  hold(chainIds: readonly string[]): () => void {
+    for (const chainId of chainIds) this.holds.set(chainId, (this.holds.get(chainId) ?? 0) + 1);
+    return () => {
+      for (const chainId of chainIds) this.holds.set(chainId, (this.holds.get(chainId) ?? 1) - 1);
+    };
+  }
+
+  /** Removes every layer that nobody holds and `isUsed` doesn't claim at that moment. */
+  async removeUnused(isUsed: (chainId: string) => boolean): Promise<void> {
+    for (const [chainId, record] of [...this.known]) {
+      if (!this.known.has(chainId) || (this.holds.get(chainId) ?? 0) > 0 || isUsed(chainId)) continue;
+      this.known.delete(chainId);
+      const removal = this.remove(chainId, record).finally(() => this.removals.delete(chainId));
+      this.removals.set(chainId, removal);
+      await removal;
     }
   }
 
-  /** Fetches and unpacks a layer unless it is there; concurrent callers share the work. */
-  ensure(
-    layer: { chainId: string; diffId: string; descriptor: Descriptor },
-    fetchTo: (file: string) => Promise<void>,
+  private async remove(chainId: string, { folder }: LayerRecord): Promise<void> {
+    const { dir, records, host } = this.parts;
+    await records.remove(chainId);
+    await host.files.removeTree(path.join(dir, folder));
+    this.namesTaken.delete(folder);
+  }
+
+  /**
+   * Fetches and unpacks a layer unless it is there. Callers that want it at the same time share the work, and a caller whose own
+   * fetch didn't fail tries it by itself, since another's credentials or registry may have been at fault.
+   */
+  async ensure(
+    layer: WantedLayer,
+    signal: AbortSignal,
+    fetchTo: (file: string, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    if (this.has(layer.chainId)) return Promise.resolve();
-    return this.unpacking.run(layer.chainId, async () => {
-      const target = this.folder(layer.chainId);
-      const [blob, tar, temporary] = [`${target}.tmp.blob`, `${target}.tmp.tar`, `${target}.tmp`];
+    checkLayerType(layer.descriptor);
+    for (;;) {
+      await this.removals.get(layer.chainId);
+      if (this.has(layer.chainId)) return;
+      let mine = false;
+      const work = (flight: AbortSignal): Promise<void> => {
+        mine = true;
+        return this.build(layer.chainId, (place) => this.fetchAndUnpack(layer, place, flight, fetchTo));
+      };
       try {
-        await fetchTo(blob);
-        await this.decompress(blob, tar, layer);
-        await fs.promises.mkdir(temporary, { mode: 0o755 });
-        await this.unpack(tar, temporary);
-        await this.run(['sync', '--file-system', temporary]);
-        await fs.promises.rename(temporary, target);
-      } finally {
-        for (const left of [blob, tar, temporary]) {
-          await fs.promises.rm(left, { recursive: true, force: true });
-        }
+        await this.flights.join(layer.chainId, signal, work);
+      } catch (thrown) {
+        if (mine || signal.aborted) throw thrown;
       }
-    });
-  }
-
-  private async decompress(
-    from: string,
-    to: string,
-    layer: { diffId: string; descriptor: Descriptor },
-  ): Promise<void> {
-    const hash = createHash('sha256');
-    const measure = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        hash.update(chunk);
-        done(null, chunk);
-      },
-    });
-    const type = layer.descriptor.mediaType;
-    const source = fs.createReadStream(from);
-    if (/zstd$/.test(type)) {
-      throw new NodeletError('unsupported', `layer ${layer.descriptor.digest} is compressed with zstd`, {
-        remedy: 'push the image with gzip layers',
-      });
-    }
-    if (/gzip$/.test(type)) await pipeline(source, zlib.createGunzip(), measure, fs.createWriteStream(to));
-    else await pipeline(source, measure, fs.createWriteStream(to));
-    const diffId = `sha256:${hash.digest('hex')}`;
-    if (diffId === layer.diffId) return;
-    throw new NodeletError(
-      'corrupt',
-      `layer ${layer.descriptor.digest} unpacks to ${diffId}, not ${layer.diffId}`,
-    );
-  }
-
-  /** GNU tar keeps hard links, devices, ids and file capabilities, and refuses names that lead out of the folder. */
-  private async unpack(tar: string, dir: string): Promise<void> {
-    await this.run([
-      ...['tar', '--extract', '--file', tar, '--directory', dir, '--numeric-owner', '--same-owner'],
-      ...['--preserve-permissions', '--xattrs', '--xattrs-include=*', '--exclude', `${whiteoutPrefix}*`],
-    ]);
-    const listed = await this.run(['tar', '--list', '--file', tar, '--quoting-style=literal']);
-    for (const name of listed.split('\n')) {
-      if (path.basename(name).startsWith(whiteoutPrefix)) await this.whiteOut(dir, name);
     }
   }
 
-  /** A whiteout of the image (layer.md) in overlay's form: a 0:0 device, or a folder marked opaque. */
-  private async whiteOut(dir: string, name: string): Promise<void> {
-    const parent = await this.folderInside(dir, path.dirname(name), name);
-    if (path.basename(name) === opaqueMarker) {
-      await this.run(['setfattr', '--name', 'trusted.overlay.opaque', '--value', 'y', parent]);
-      return;
-    }
-    const hiddenName = path.basename(name).slice(whiteoutPrefix.length);
-    if (['', '.', '..'].includes(hiddenName)) throw hostile(name, 'names no entry');
-    const hidden = path.join(parent, hiddenName);
-    // A layer's whiteouts speak of the layers below: an entry that this layer itself brings stays.
-    if ((await statIfAny(hidden)) !== undefined) return;
-    await this.run(['mknod', hidden, 'c', '0', '0']);
+  /** Puts a layer into the store that `fill` makes in an empty folder. */
+  async add(chainId: string, fill: (dir: string) => Promise<LayerUsage>): Promise<void> {
+    await this.removals.get(chainId);
+    if (!this.has(chainId)) await this.build(chainId, ({ target }) => fill(target));
   }
 
-  /** The folder of a whiteout, made where it is missing. Each step is looked at before anything is made, since the archive may lie. */
-  private async folderInside(dir: string, relative: string, name: string): Promise<string> {
-    let at = dir;
-    for (const part of relative.split('/')) {
-      if (part === '' || part === '.') continue;
-      if (part === '..') throw hostile(name, 'climbs out of the layer');
-      at = path.join(at, part);
-      const stat = await statIfAny(at);
-      if (stat === undefined) await fs.promises.mkdir(at, { mode: 0o755 });
-      else if (!stat.isDirectory()) throw hostile(name, 'leads through something that is no folder');
-    }
-    return at;
+  private async fetchAndUnpack(
+    { descriptor, diffId }: WantedLayer,
+    { target, blob, tar }: BuildPlace,
+    signal: AbortSignal,
+    fetchTo: (file: string, signal: AbortSignal) => Promise<void>,
+  ): Promise<LayerUsage> {
+    await fetchTo(blob, signal);
+    return unpackLayer({ blob, tar, target, descriptor, diffId, signal }, this.parts.host);
   }
 
-  private async run(argv: string[]): Promise<string> {
-    const result = await this.processes.run({
-      argv,
-      env: { LC_ALL: 'C.UTF-8' },
-      timeoutMs: toolTimeoutMs,
-      maxOutputBytes: 256 * 1024 * 1024,
-    });
-    if (result.exitCode === 0) return result.stdout.toString('utf8');
-    throw new NodeletError(
-      'tool-failed',
-      `${argv[0] ?? ''}: ${result.stderr.toString('utf8').trim().slice(0, 500)}`,
-    );
+  private async build(chainId: string, fill: (place: BuildPlace) => Promise<LayerUsage>): Promise<void> {
+    const { dir, records, host } = this.parts;
+    const folder = this.takeName(chainId);
+    const base = path.join(dir, `${folder}${temporaryMark}`);
+    const place = { target: base, blob: `${base}.blob`, tar: `${base}.tar` };
+    try {
+      await fs.promises.mkdir(place.target, { mode: 0o755 });
+      const { diskBytes, inodes } = await fill(place);
+      // All of the file system at once: a sync for each of thousands of files would take minutes.
+      await host.layerFiles.syncFileSystem(place.target);
+      await fs.promises.rename(place.target, path.join(dir, folder));
+      await host.layerFiles.syncFolder(dir);
+      const record: LayerRecord = { version: 1, folder, diskBytes, inodes };
+      await records.put(chainId, record);
+      this.known.set(chainId, record);
+    } catch (thrown) {
+      await host.files.removeTree(path.join(dir, folder));
+      this.namesTaken.delete(folder);
+      throw thrown;
+    } finally {
+      for (const left of Object.values(place)) await host.files.removeTree(left);
+    }
+  }
+
+  private takeName(chainId: string): string {
+    const hex = chainId.replace('sha256:', '');
+    let chars = folderNameMinChars;
+    while (this.namesTaken.has(hex.slice(0, chars))) chars += 1;
+    const name = hex.slice(0, chars);
+    this.namesTaken.add(name);
+    return name;
   }
 }
 
-const hostile = (name: string, why: string): NodeletError =>
-  new NodeletError('corrupt', `the layer's whiteout "${name}" ${why}`, {
-    remedy: 'the image is damaged or hostile; nothing of it was kept',
-  });
-
-async function statIfAny(file: string): Promise<fs.Stats | undefined> {
-  return fs.promises.lstat(file).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === 'ENOENT') return undefined;
-    throw thrown;
-  });
+/** Where a layer is made: its folder under a temporary name, and room for what is fetched. */
+interface BuildPlace {
+  target: string;
+  blob: string;
+  tar: string;
 }

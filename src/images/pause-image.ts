@@ -2,13 +2,18 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { NodeletError } from '../base/errors.js';
 import type { ImageId } from '../base/ids.js';
+import type { ImageRecord } from './image-catalog.js';
+import type { LayerStore } from './layer-store.js';
 
 export const embeddedPauseReference = 'nodelet.local/pause:embedded';
 /** Static, reaps zombies and waits for ever with `-P`; Debian and Fedora ship it. */
 const pauseBinary = '/usr/bin/catatonit';
+const blockBytes = 4096;
+/** Where the OCI runtime mounts: a root that is only read must have them. */
+const mountPoints = ['proc', 'dev'];
 
-/** Puts the machine's static pause binary into a one-file layer and describes it as an image; at most one copy per version of the binary. */
-export async function makePauseLayer(folderOf: (chainId: string) => string) {
+/** Puts the machine's static pause binary into a one-file layer and describes it as an image, one for each version of the binary. */
+export async function embedPauseImage(layers: LayerStore): Promise<ImageRecord> {
   const binary = await fs.promises.readFile(pauseBinary).catch((thrown: unknown) => {
     throw new NodeletError('tool-failed', `${pauseBinary} is missing`, {
       remedy: 'install the package catatonit, or configure pauseImage',
@@ -16,20 +21,17 @@ export async function makePauseLayer(folderOf: (chainId: string) => string) {
     });
   });
   const chainId = `sha256:${createHash('sha256').update(binary).digest('hex')}`;
-  const folder = folderOf(chainId);
-  if (!fs.existsSync(folder)) {
-    const temporary = `${folder}.tmp`;
-    await fs.promises.rm(temporary, { recursive: true, force: true });
-    for (const dir of ['proc', 'dev']) await fs.promises.mkdir(`${temporary}/${dir}`, { recursive: true });
-    await fs.promises.writeFile(`${temporary}/pause`, binary, { mode: 0o755, flush: true });
-    await fs.promises.rename(temporary, folder);
-  }
+  await layers.add(chainId, async (dir) => {
+    for (const name of mountPoints) await fs.promises.mkdir(`${dir}/${name}`);
+    await fs.promises.writeFile(`${dir}/pause`, binary, { mode: 0o755 });
+    const blocks = Math.ceil(binary.length / blockBytes) + mountPoints.length;
+    return { diskBytes: blocks * blockBytes, inodes: 1 + mountPoints.length };
+  });
   return {
+    version: 1,
     id: `sha256:${createHash('sha256').update(`pause ${chainId}`).digest('hex')}` as ImageId,
     repoTags: [embeddedPauseReference],
     repoDigests: [],
-    sizeBytes: binary.length,
-    pinned: true,
     layers: [chainId],
     run: {
       user: '',

@@ -1,155 +1,204 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NodeletError } from '../base/errors.js';
-import type { AuthConfig } from '../ports/cri/messages.js';
 import type { RegistryConfig } from '../spec/node-config.js';
+import type { Descriptor } from './manifest.js';
+import { indexTypes, manifestTypes } from './manifest.js';
 import type { ImageReference } from './reference.js';
+import { RegistryAuthorization } from './registry-authorization.js';
+import type { RegistryLogin } from './registry-login.js';
+import type { RegistryResponse, RegistryTransport } from './registry-transport.js';
+import { transportError } from './registry-transport.js';
 
-export interface Descriptor {
-  mediaType: string;
-  digest: string;
-  size: number;
-  platform?: { architecture: string; os: string };
+/** Manifests and configs are read into memory: a registry that sends more is refused. */
+const documentMaxBytes = 4 * 1024 * 1024;
+
+export interface RegistryClientParts {
+  transport: RegistryTransport;
+  registries: readonly RegistryConfig[];
+  login: RegistryLogin | undefined;
 }
 
-export interface ImageManifest {
-  mediaType?: string;
-  config: Descriptor;
-  layers: Descriptor[];
-  manifests?: Descriptor[];
-}
-
-const manifestTypes = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-];
-
-/** One registry as one pull sees it: distribution-spec's pull part, with basic and bearer authorization. */
+/** One repository as one pull sees it: distribution-spec's pull part. All that it returns was checked against its digest. */
 export class RegistryClient {
-  private authorization: string | undefined;
-  private readonly base: string;
+  private readonly authorization: RegistryAuthorization;
+  private readonly insecure: boolean;
+  /** Base addresses to try, in order; one is left once it has answered. */
+  private bases: string[];
+  /** Bytes of bodies that came so far. */
+  receivedBytes = 0;
 
   constructor(
     private readonly reference: ImageReference,
-    private readonly parts: { auth: AuthConfig | null; registries: RegistryConfig[]; signal: AbortSignal },
+    private readonly parts: RegistryClientParts,
   ) {
-    const { registry } = reference;
+    const { registry, repository } = reference;
     const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
-    const loopback = /^(127\.|localhost(:|$)|\[::1\])/.test(host);
-    const insecure = parts.registries.find((entry) => entry.host === registry)?.insecure ?? false;
-    this.base = `${loopback || insecure ? 'http' : 'https'}://${host}/v2/${reference.repository}`;
-    if (parts.auth?.registry_token) this.authorization = `Bearer ${parts.auth.registry_token}`;
+    const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?$/.test(host);
+    this.insecure = parts.registries.find((entry) => entry.host === registry)?.insecure ?? false;
+    const schemes = loopback ? ['http'] : this.insecure ? ['https', 'http'] : ['https'];
+    this.bases = schemes.map((scheme) => `${scheme}://${host}/v2/${repository}`);
+    this.authorization = new RegistryAuthorization(
+      parts.transport,
+      parts.login,
+      `repository:${repository}:pull`,
+    );
   }
 
-  /** The manifest's bytes, verified against the digest where the reference has one. */
-  async manifest(which: string): Promise<{ manifest: ImageManifest; digest: string }> {
-    const response = await this.get(`/manifests/${which}`, { accept: manifestTypes.join(', ') });
-    const bytes = Buffer.from(await response.arrayBuffer());
-    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  /** A manifest or index by tag or digest. */
+  async manifest(which: string, signal: AbortSignal): Promise<{ bytes: Buffer; digest: string }> {
+    const accept = [...manifestTypes, ...indexTypes].join(', ');
+    const bytes = await this.document('manifest', `/manifests/${which}`, { accept }, signal);
+    const digest = sha256(bytes);
     if (which.startsWith('sha256:') && which !== digest) throw mismatch('manifest', which, digest);
-    return { manifest: JSON.parse(bytes.toString('utf8')) as ImageManifest, digest };
+    return { bytes, digest };
   }
 
-  /** Downloads a blob to `file`, refusing it when its digest or size isn't the descriptor's. */
-  async blob(descriptor: Descriptor, file: string): Promise<void> {
-    const response = await this.get(`/blobs/${descriptor.digest}`, {});
+  /** A small blob, in memory. */
+  async smallBlob(part: string, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+    const bytes = await this.document(part, `/blobs/${descriptor.digest}`, {}, signal);
+    if (bytes.length !== descriptor.sizeBytes) throw wrongSize(part, descriptor, bytes.length);
+    const digest = sha256(bytes);
+    if (digest !== descriptor.digest) throw mismatch(part, descriptor.digest, digest);
+    return bytes;
+  }
+
+  /** Downloads a blob to `file`. */
+  async blob(part: string, descriptor: Descriptor, file: string, signal: AbortSignal): Promise<void> {
+    const { body, host } = await this.get(`/blobs/${descriptor.digest}`, {}, signal);
     const hash = createHash('sha256');
     let bytes = 0;
     const measure = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         bytes += chunk.length;
+        this.receivedBytes += chunk.length;
         hash.update(chunk);
-        done(bytes > descriptor.size ? mismatch('blob', descriptor.digest, 'more bytes') : null, chunk);
+        done(bytes > descriptor.sizeBytes ? wrongSize(part, descriptor, bytes) : null, chunk);
       },
     });
-    if (response.body === null) throw mismatch('blob', descriptor.digest, 'nothing');
-    await pipeline(Readable.fromWeb(response.body as never), measure, fs.createWriteStream(file), {
-      signal: this.parts.signal,
-    });
+    try {
+      await pipeline(body, measure, fs.createWriteStream(file), { signal });
+    } catch (thrown) {
+      throw transportError(thrown, host, signal);
+    }
+    if (bytes !== descriptor.sizeBytes) throw wrongSize(part, descriptor, bytes);
     const digest = `sha256:${hash.digest('hex')}`;
-    if (digest !== descriptor.digest) throw mismatch('blob', descriptor.digest, digest);
+    if (digest !== descriptor.digest) throw mismatch(part, descriptor.digest, digest);
   }
 
-  private async get(path: string, headers: Record<string, string>): Promise<Response> {
-    let response = await this.send(path, headers);
-    if (response.status === 401 && (await this.authorize(response.headers.get('www-authenticate') ?? ''))) {
-      response = await this.send(path, headers);
+  private async document(
+    part: string,
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    const { body, host } = await this.get(path, headers, signal);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        this.receivedBytes += chunk.length;
+        // Leaving the loop closes the connection.
+        if (bytes > documentMaxBytes) throw tooLarge(part);
+        chunks.push(chunk);
+      }
+    } catch (thrown) {
+      throw transportError(thrown, host, signal);
     }
-    if (response.ok) return response;
-    await response.body?.cancel();
+    return Buffer.concat(chunks);
+  }
+
+  private async get(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ body: Readable; host: string }> {
+    let response = await this.send(path, headers, signal);
+    if (response.statusCode === 401) {
+      const challenge = [response.headers['www-authenticate'] ?? ''].flat().join(', ');
+      await response.body.dump();
+      const secure = this.bases[0]?.startsWith('https:') === true;
+      if (await this.authorization.answer(challenge, { secure, insecure: this.insecure, signal })) {
+        response = await this.send(path, headers, signal);
+      }
+    }
+    if (response.statusCode === 200) return { body: response.body, host: this.reference.registry };
+    await response.body.dump().catch(() => undefined);
+    throw this.refusal(response.statusCode, path);
+  }
+
+  private async send(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<RegistryResponse> {
+    const { insecure } = this;
+    for (;;) {
+      const base = this.bases[0] ?? '';
+      try {
+        const authorized = { ...headers, ...this.authorization.headers };
+        const response = await this.parts.transport.send({
+          url: `${base}${path}`,
+          headers: authorized,
+          insecure,
+          signal,
+        });
+        this.bases = [base];
+        return response;
+      } catch (thrown) {
+        if (signal.aborted || this.bases.length < 2) throw thrown;
+        this.bases = this.bases.slice(1);
+      }
+    }
+  }
+
+  private refusal(statusCode: number, path: string): NodeletError {
     const { registry, repository } = this.reference;
-    if (response.status === 404) {
-      throw new NodeletError('not-found', `${registry} has no ${repository} with ${path.split('/').at(-1)}`, {
-        field: 'image.image',
+    const what = path.split('/').at(-1) ?? '';
+    const field = 'image.image';
+    if (statusCode === 404) {
+      return new NodeletError('not-found', `${registry} has no ${repository} with ${what}`, {
+        field,
         remedy: 'check the name and the tag',
       });
     }
-    if (response.status === 401 || response.status === 403) {
-      throw new NodeletError('denied', `${registry} refuses access to ${repository}`, {
+    if (statusCode === 401 || statusCode === 403) {
+      return new NodeletError('denied', `${registry} refuses access to ${repository}`, {
         field: 'auth',
-        remedy: 'give credentials that may pull it',
+        remedy: 'check the name, and give credentials that may pull it',
       });
     }
-    throw new NodeletError('unavailable', `${registry} answered ${response.status}`);
-  }
-
-  private async send(path: string, headers: Record<string, string>): Promise<Response> {
-    const authorization = this.authorization === undefined ? {} : { authorization: this.authorization };
-    try {
-      return await fetch(`${this.base}${path}`, {
-        headers: { ...headers, ...authorization },
-        signal: this.parts.signal,
+    if (statusCode === 429) {
+      return new NodeletError('exhausted', `${registry} allows no more requests for now`, {
+        field,
+        remedy: 'wait, or give credentials with a higher limit',
       });
-    } catch (thrown) {
-      if (this.parts.signal.aborted) throw this.parts.signal.reason;
-      const cause = (thrown as Error).cause as Error | undefined;
-      throw new NodeletError(
-        'unavailable',
-        `registry ${this.reference.registry}: ${cause?.message ?? String(thrown)}`,
-        {
-          remedy: 'check that it runs and can be reached',
-          cause: thrown,
-        },
-      );
     }
-  }
-
-  /** Follows a 401's challenge, RFC 7235 and Docker's token flow; false when there is nothing to try. */
-  private async authorize(challenge: string): Promise<boolean> {
-    if (this.authorization !== undefined) return false;
-    const { auth } = this.parts;
-    const plain = auth?.username ? `${auth.username}:${auth.password}` : undefined;
-    const encoded = auth?.auth || (plain === undefined ? undefined : Buffer.from(plain).toString('base64'));
-    const basic = encoded === undefined ? undefined : `Basic ${encoded}`;
-    if (/^basic/i.test(challenge)) {
-      this.authorization = basic;
-      return basic !== undefined;
-    }
-    const fields = new Map(
-      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value]),
-    );
-    const [realm, service] = [fields.get('realm'), fields.get('service')];
-    if (!/^bearer/i.test(challenge) || realm === undefined) return false;
-    const url = new URL(realm);
-    if (service !== undefined) url.searchParams.set('service', service);
-    url.searchParams.set('scope', `repository:${this.reference.repository}:pull`);
-    const response = await fetch(url, {
-      headers: basic === undefined ? {} : { authorization: basic },
-      signal: this.parts.signal,
+    return new NodeletError('unavailable', `${registry} answered ${statusCode} for ${repository}`, {
+      field,
+      remedy: "see the registry's own log, then pull again",
     });
-    if (!response.ok) return false;
-    const token = (await response.json()) as { token?: string; access_token?: string };
-    this.authorization = `Bearer ${token.token ?? token.access_token ?? ''}`;
-    return true;
   }
 }
 
-function mismatch(what: string, wanted: string, got: string): NodeletError {
-  return new NodeletError('corrupt', `the ${what} ${wanted} came as ${got}`, {
-    remedy: 'the registry or something on the way to it is damaged; nothing was kept',
+const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const damaged = 'push the image again, or check what is between here and the registry; nothing was kept';
+
+const mismatch = (part: string, wanted: string, got: string): NodeletError =>
+  new NodeletError('corrupt', `the ${part} ${wanted} came as ${got}`, { field: part, remedy: damaged });
+
+const wrongSize = (part: string, { digest, sizeBytes }: Descriptor, got: number): NodeletError =>
+  new NodeletError('corrupt', `the ${part} ${digest} has ${got} bytes or more, not ${sizeBytes}`, {
+    field: part,
+    remedy: damaged,
   });
-}
+
+const tooLarge = (part: string): NodeletError =>
+  new NodeletError('exhausted', `the ${part} is larger than ${documentMaxBytes} bytes`, {
+    field: part,
+    remedy: 'name a container image',
+  });

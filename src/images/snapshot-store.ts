@@ -18,19 +18,28 @@ interface SnapshotParts {
   /** Layers of an image, topmost first. */
   layersOf: (image: ImageId) => string[];
   layerFolder: (chainId: string) => string;
+  /** Keeps layers in the store until the returned function is called: a record says so only once it is written. */
+  hold: (chainIds: readonly string[]) => () => void;
 }
 
 /** Roots of containers: an overlay of the image's layers and a writable folder of the container's own. */
 export function createSnapshots(parts: SnapshotParts): Snapshots {
   const { files, mounts } = parts.host;
   const place = (id: string) => path.join(parts.dir, id);
-  const mountAt = async (id: string, image: ImageId) => {
+  /** An image may be removed while its containers live on: a snapshot knows its layers itself. */
+  const layersFor = (id: string, image: ImageId): string[] => {
     const known = parts.records.get(id);
-    if (known !== undefined && known.imageId !== image) {
-      throw new NodeletError('exists', `snapshot ${id} is of another image`);
-    }
-    const layers = parts.layersOf(image);
-    await parts.records.put(id, { imageId: image, layers });
+    if (known === undefined) return parts.layersOf(image);
+    if (known.imageId === image) return known.layers;
+    throw new NodeletError('exists', `snapshot ${id} is of another image`);
+  };
+  const claim = async (id: string, record: SnapshotRecord) => {
+    const release = parts.hold(record.layers);
+    await parts.records.put(id, record).finally(release);
+  };
+  const mountAt = async (id: string, image: ImageId) => {
+    const layers = layersFor(id, image);
+    await claim(id, { imageId: image, layers });
     const [upper, work, rootfs] = ['upper', 'work', 'rootfs'].map((name) => `${place(id)}/${name}`) as [
       string,
       string,
@@ -46,9 +55,9 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
   return {
     prepare: mountAt,
     prepareReadOnly: async (id, image) => {
-      const [only, ...others] = parts.layersOf(image);
+      const [only, ...others] = layersFor(id, image);
       if (only === undefined || others.length > 0) return mountAt(id, image);
-      await parts.records.put(id, { imageId: image, layers: [only] });
+      await claim(id, { imageId: image, layers: [only] });
       return { rootfs: parts.layerFolder(only) };
     },
     remove: async (id) => {

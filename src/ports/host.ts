@@ -2,6 +2,7 @@ import type { Cgroups } from './cgroups.js';
 import type { Clock } from './clock.js';
 import type { Files } from './files.js';
 import type { Firewall } from './firewall.js';
+import type { LayerFiles } from './layer-files.js';
 import type { Links } from './links.js';
 import type { Mounts } from './mounts.js';
 import type { Namespaces } from './namespaces.js';
@@ -16,6 +17,7 @@ export interface Host {
   clock: Clock;
   random: Random;
   files: Files;
+  layerFiles: LayerFiles;
   mounts: Mounts;
   namespaces: Namespaces;
   processes: Processes;

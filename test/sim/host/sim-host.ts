@@ -1,5 +1,7 @@
+import { NodeletError } from '../../../src/base/errors.js';
 import type { Clock } from '../../../src/ports/clock.js';
 import type { Host } from '../../../src/ports/host.js';
+import type { LayerFiles } from '../../../src/ports/layer-files.js';
 import { Dice } from '../machine/dice.js';
 import { simFiles } from './files.js';
 import { simCgroups, simFirewall, simHostPorts, simLinks, simSysctls } from './kernel.js';
@@ -24,6 +26,7 @@ export function simHost(session: Session): Host {
     namespaces: simNamespaces(session),
     processes: simProcesses(session),
     cgroups: simCgroups(session),
+    layerFiles: noLayerFiles,
     links: simLinks(session),
     firewall: simFirewall(session),
     sysctls: simSysctls(session),
@@ -31,6 +34,15 @@ export function simHost(session: Session): Host {
     store: simRecordStore(session),
   };
 }
+
+const unsupported = () => Promise.reject(new NodeletError('unsupported', 'the simulation unpacks no layers'));
+/** Pulling is left out of the simulation (ADR 5). */
+const noLayerFiles: LayerFiles = {
+  makeWhiteout: unsupported,
+  markOpaque: unsupported,
+  syncFileSystem: unsupported,
+  syncFolder: unsupported,
+};
 
 /** The machine's clock; a dead agent's timers never fire. */
 function sessionClock(session: Session): Clock {

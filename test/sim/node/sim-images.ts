@@ -69,6 +69,7 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
       host,
       records: host.store.table<SnapshotRecord>('snapshots'),
       layersOf,
+      hold: () => () => undefined,
       layerFolder: (layer) => `${layersDir}/${layer}`,
     }),
     verbs: {

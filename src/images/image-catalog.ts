@@ -1,0 +1,81 @@
+import type { ImageId } from '../base/ids.js';
+import { KeyedQueue } from '../base/keyed-queue.js';
+import type { RecordTable } from '../ports/record-store.js';
+import type { ImageRunConfig } from './images.js';
+import { parseReference, repositoryName } from './reference.js';
+
+/** An image of the store: all its layers are there. */
+export interface ImageRecord {
+  version: 1;
+  id: ImageId;
+  /** `registry/name:tag`, normalized. */
+  repoTags: string[];
+  /** `registry/name@sha256:…` */
+  repoDigests: string[];
+  /** Chain ids, topmost first. */
+  layers: string[];
+  run: ImageRunConfig;
+}
+
+const idPrefix = /^(?:sha256:)?([0-9a-f]{6,64})$/;
+const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
+
+/** Which images there are, and by which names. A tag names one image at most. */
+export class ImageCatalog {
+  // One at a time: two pulls that name one image would otherwise each write over the other's name.
+  private readonly writes = new KeyedQueue<'all'>();
+
+  constructor(private readonly records: RecordTable<ImageRecord>) {}
+
+  all(): ImageRecord[] {
+    return this.records.entries().map(([, record]) => record);
+  }
+
+  get(id: ImageId): ImageRecord | undefined {
+    return this.records.get(id);
+  }
+
+  /** By id, unambiguous id prefix, `name:tag`, `name@digest` or short form; `invalid` when the text is none of these. */
+  find(text: string): ImageRecord | undefined {
+    const all = this.all();
+    const hex = idPrefix.exec(text)?.[1];
+    if (hex !== undefined) {
+      const [found, ...others] = all.filter(({ id }) => id.startsWith(`sha256:${hex}`));
+      if (found !== undefined && others.length === 0) return found;
+    }
+    if (text.startsWith('sha256:')) return undefined;
+    const reference = parseReference(text);
+    const name = repositoryName(reference);
+    // With both, the digest decides, as in a pull.
+    if (reference.digest !== undefined) {
+      const wanted = `${name}@${reference.digest}`;
+      return all.find(({ repoDigests }) => repoDigests.includes(wanted));
+    }
+    return all.find(({ repoTags }) => repoTags.includes(`${name}:${reference.tag ?? ''}`));
+  }
+
+  /** Adds an image, or names to it; a tag that another image had moves to this one. Gives the image as it is now. */
+  put(record: ImageRecord): Promise<ImageRecord> {
+    return this.writes.run('all', async () => {
+      for (const other of this.all()) {
+        const kept = other.repoTags.filter((tag) => !record.repoTags.includes(tag));
+        if (other.id !== record.id && kept.length < other.repoTags.length) {
+          await this.records.put(other.id, { ...other, repoTags: kept });
+        }
+      }
+      const known = this.records.get(record.id);
+      const named = {
+        ...record,
+        repoTags: union(known?.repoTags ?? [], record.repoTags),
+        repoDigests: union(known?.repoDigests ?? [], record.repoDigests),
+      };
+      await this.records.put(record.id, named);
+      return named;
+    });
+  }
+
+  /** Removes an image with all its names; gone is success. */
+  remove(id: ImageId): Promise<void> {
+    return this.writes.run('all', () => this.records.remove(id));
+  }
+}

@@ -1,0 +1,140 @@
+import fs from 'node:fs';
+import { expect } from 'chai';
+import { backgroundContext } from '../../../src/base/call-context.js';
+import { embeddedPauseReference } from '../../../src/images/pause-image.js';
+import { ImageWorld, failureOf } from './image-world.js';
+import { digestOf, imageOf, tarOf } from './registry-double.js';
+
+const base = tarOf([{ name: 'etc/' }, { name: 'etc/base', text: 'base' }]);
+const top = tarOf([{ name: 'etc/' }, { name: 'etc/top', text: 'top' }]);
+const app = imageOf({ layers: [base, top], config: { User: '1000:1000' }, gzip: true });
+const other = imageOf({ layers: [base], config: { User: 'nginx' } });
+
+describe('images: names, pins and snapshots (real file system)', () => {
+  let world: ImageWorld;
+  beforeEach(async () => {
+    world = new ImageWorld();
+    await world.start();
+    for (const name of ['app:1', 'b:1', 'c:1']) world.registry.put(name, app);
+    world.registry.put('other:1', other);
+  });
+  afterEach(() => world.remove());
+
+  it('keeps every name of one image that is pulled under several at once, and fetches each blob once', async () => {
+    const ids = await Promise.all(['app:1', 'b:1', 'c:1'].map((name) => world.pull(name)));
+    expect(new Set(ids)).to.deep.equal(new Set([digestOf(app.config)]));
+    const image = await world.status(world.name('b:1'));
+    expect(image?.repo_tags).to.have.members(['app:1', 'b:1', 'c:1'].map((name) => world.name(name)));
+    expect(image?.repo_digests).to.have.members(
+      ['app', 'b', 'c'].map((name) => `${world.name(name)}@${digestOf(app.manifest)}`),
+    );
+    for (const layer of app.layers) expect(world.registry.count(digestOf(layer))).to.equal(1);
+  });
+
+  it('finds an image by tag, digest, id, id prefix, and removes it by any of them', async () => {
+    const id = digestOf(app.config);
+    const forms = [
+      ...[world.name('app:1'), `${world.name('app')}@${digestOf(app.manifest)}`],
+      ...[
+        `${world.name('app:1')}@${digestOf(app.manifest)}`,
+        id,
+        id.slice(7),
+        id.slice(7, 19),
+        id.slice(0, 19),
+      ],
+    ];
+    for (const form of forms) {
+      await world.pull('app:1');
+      expect((await world.status(form))?.id, form).to.equal(id);
+      await world.removeImage(form);
+      expect(await world.status(id), form).to.equal(null);
+    }
+    await world.removeImage(id);
+    expect(await world.status(world.name('never:1')), 'absent is an empty answer').to.equal(null);
+    expect((await world.store()).folders.filter((name) => name.includes('.tmp'))).to.deep.equal([]);
+  });
+
+  it('is pulled by digest, with a name but no tag', async () => {
+    await world.pull(`app@${digestOf(app.manifest)}`);
+    const image = await world.status(digestOf(app.config));
+    expect(image?.repo_tags).to.deep.equal([]);
+    expect(image?.repo_digests).to.deep.equal([`${world.name('app')}@${digestOf(app.manifest)}`]);
+  });
+
+  it('tells the user, and the size on the disk', async () => {
+    await world.pull('app:1');
+    await world.pull('other:1');
+    expect(await world.status(world.name('app:1'))).to.deep.include({ uid: { value: '1000' }, username: '' });
+    expect(await world.status(world.name('other:1'))).to.deep.include({ uid: null, username: 'nginx' });
+    // Two folders and two small files; the layers of `other` are among those of `app`.
+    expect((await world.status(world.name('app:1')))?.size).to.equal(String(4 * 4096));
+    const pause = Number((await world.status(embeddedPauseReference))?.size);
+    expect(await world.usage()).to.deep.equal({ bytes: 4 * 4096 + pause, inodes: 4 + 3 });
+  });
+
+  it('moves a tag that is pushed again, and the old image stays under its digest', async () => {
+    await world.pull('app:1');
+    world.registry.put('app:1', other);
+    await world.pull('app:1');
+    expect((await world.status(world.name('app:1')))?.id).to.equal(digestOf(other.config));
+    expect((await world.status(digestOf(app.config)))?.repo_tags).to.deep.equal([]);
+  });
+
+  it('keeps the configured pause image pinned, whatever else it is called', async () => {
+    await world.restart({ pauseImage: world.name('b:1') });
+    expect(await world.list(), 'no embedded one beside it').to.deep.equal([]);
+    await world.images.pauseImage(backgroundContext());
+    await world.pull('app:1');
+    const error = await failureOf(world.removeImage(world.name('app:1')));
+    expect(error).to.include({ kind: 'denied', field: 'image.image' });
+    await world.restart();
+    expect((await world.status(world.name('b:1')))?.pinned, 'no longer the pause image').to.equal(false);
+    await world.removeImage(world.name('b:1'));
+  });
+
+  it('keeps and pins only the newest embedded pause image', async () => {
+    const pause = await world.images.pauseImage(backgroundContext());
+    const images = world.host.store.table<{ id: string; layers: string[] }>('images');
+    const layers = world.host.store.table<{ folder: string }>('layers');
+    // As an older binary of the pause program would have left it.
+    const record = images.get(pause.id);
+    const layer = layers.get(record?.layers[0] ?? '');
+    if (record === undefined || layer === undefined) throw new Error('the pause image has no records');
+    const old = { id: `sha256:${'0'.repeat(64)}`, layers: [`sha256:${'1'.repeat(64)}`] };
+    fs.cpSync(`${world.dir}/layers/${layer.folder}`, `${world.dir}/layers/old`, { recursive: true });
+    await layers.put(old.layers[0] ?? '', { ...layer, folder: 'old' });
+    await images.put(old.id, { ...record, ...old });
+    await images.remove(record.id);
+    await layers.remove(record.layers[0] ?? '');
+    await world.restart();
+    const all = await world.list();
+    expect(all.map(({ id, pinned }) => ({ id, pinned }))).to.deep.equal([{ id: pause.id, pinned: true }]);
+    expect(fs.readdirSync(`${world.dir}/layers`))
+      .to.have.lengthOf(1)
+      .and.not.include('old');
+  });
+
+  it('mounts an image of a hundred layers', async () => {
+    const layers = Array.from({ length: 100 }, (_, index) => tarOf([{ name: `file-${index}`, text: 'x' }]));
+    world.registry.put('deep:1', imageOf({ layers }));
+    await world.pull('deep:1');
+    const image = world.images.lookup(world.name('deep:1'));
+    if (image === undefined) throw new Error('the pulled image is not there');
+    const { rootfs } = await world.images.snapshots.prepare('s1', image.id);
+    expect(fs.readdirSync(rootfs)).to.have.lengthOf(100);
+  });
+
+  it('keeps the layers of a container whose image is removed, and mounts them again after a reboot', async () => {
+    await world.pull('app:1');
+    const image = world.images.lookup(world.name('app:1'));
+    if (image === undefined) throw new Error('the pulled image is not there');
+    const { rootfs } = await world.images.snapshots.prepare('s1', image.id);
+    fs.writeFileSync(`${rootfs}/written`, 'x');
+    await world.removeImage(world.name('app:1'));
+    await world.host.mounts.unmount(rootfs);
+    await world.restart();
+    await world.images.snapshots.prepare('s1', image.id);
+    expect(fs.readFileSync(`${rootfs}/written`, 'utf8')).to.equal('x');
+    expect(fs.readFileSync(`${rootfs}/etc/top`, 'utf8')).to.equal('top');
+  });
+});
