@@ -168,8 +168,7 @@ export class ContainerService {
       },
       ctx,
     );
-    const startedAtNs = this.pods.nowNs();
-    await this.pods.ledger.saveContainer({ ...record, ...running, stage: 'running', startedAtNs });
+    await this.pods.ledger.saveContainer({ ...record, ...running, stage: 'running' });
   }
 
   /** After a failed start nothing of the container is left, whoever was the last to touch it. */

@@ -25,7 +25,7 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
     ...record,
     stage: 'exited',
     exitCode,
-    finishedAtNs: exit?.finishedAtNs ?? pods.nowNs(),
+    finishedAtNs: exit === undefined ? pods.nowNs() : later(exit.finishedAtNs, record.startedAtNs),
     reason: exit === undefined ? 'ContainerStatusUnknown' : exitReason(exitCode, oomKilled),
     message: exit === undefined ? 'the container and its monitor were gone when nodelet looked' : '',
     process: undefined,
@@ -33,6 +33,11 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
   });
   const handler = pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
   await runner.remove({ id, handler: runner.resolveHandler(handler), bundle: record.bundle });
+}
+
+/** File times come from a clock that ticks every few milliseconds, so that an end could seem to precede its start. */
+function later(a: string, b: string): string {
+  return BigInt(a) > BigInt(b) ? a : b;
 }
 
 function exitReason(exitCode: number, oomKilled: boolean): string {

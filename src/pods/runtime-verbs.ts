@@ -132,7 +132,7 @@ function sandboxVerbs(pods: Pods, sandboxes: SandboxService) {
           .filter((container) => containerState(container) !== undefined)
           .map(containerStatus),
         timestamp: pods.nowNs(),
-        info: request.verbose ? { info: JSON.stringify(record) } : {},
+        info: request.verbose ? { info: JSON.stringify({ pid: record.infra?.pid ?? 0, record }) } : {},
       });
     },
     ListPodSandbox: async (request) =>

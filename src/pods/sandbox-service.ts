@@ -10,6 +10,7 @@ import { buildSandboxSpec } from '../spec/sandbox-spec.js';
 import { validateSandboxConfig } from '../spec/sandbox-validate.js';
 import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
+import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
 
@@ -63,6 +64,7 @@ export class SandboxService {
 
     const id = host.random.hex(32) as SandboxId;
     const parent = config.linux?.cgroup_parent ?? '';
+    const group = parent === '' ? `${this.pods.parts.config.cgroupParent}/pod${id}` : parent;
     const record: SandboxRecord = {
       version: 1,
       id,
@@ -74,7 +76,8 @@ export class SandboxService {
       networkMode: mode,
       netnsPath: mode === 'host' ? undefined : this.pods.netnsPath(id),
       ips: [],
-      cgroupPath: parent === '' ? `${this.pods.parts.config.cgroupParent}/pod${id}` : parent,
+      cgroupPath: group,
+      madeCgroups: parent === '' ? [group] : await missingGroups(host.cgroups, group),
       bundle: this.pods.sandboxDir(id),
       infra: undefined,
     };
@@ -86,7 +89,7 @@ export class SandboxService {
         ctx.phase('prepare');
         await Promise.all([
           makePodFiles(this.pods, record),
-          parent === '' ? host.cgroups.create(record.cgroupPath) : Promise.resolve(),
+          record.madeCgroups.length > 0 ? host.cgroups.create(group) : Promise.resolve(),
           record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
         ]);
         const root = await images.snapshots.prepareReadOnly(id, image.id);
@@ -160,6 +163,7 @@ export class SandboxService {
     await this.releaseLive(record);
     await images.snapshots.remove(record.id);
     if ((record.config.linux?.cgroup_parent ?? '') === '') await host.cgroups.remove(record.cgroupPath);
+    else await removeGroups(host.cgroups, record.madeCgroups);
     await host.files.removeTree(record.bundle);
     await this.pods.ledger.forgetSandbox(record.id);
   }

@@ -25,6 +25,8 @@ export interface MonitoredStart extends RunnerTarget {
 export interface RunningProcesses {
   process: ProcessIdentity;
   monitor: ProcessIdentity;
+  /** When the container's own program was let go. */
+  startedAtNs: string;
 }
 
 /** What is left of a start whose end nobody saw; `begun` once its program may have run. */

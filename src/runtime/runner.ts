@@ -161,8 +161,9 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         await cgroups.create(request.monitorCgroup);
         await cgroups.attach(request.monitorCgroup, monitor.pid);
         ctx.phase('oci-start');
+        const startedAtNs = clock.nowNs().toString();
         await runtime(request, ['start', request.id], ctx);
-        return { process, monitor };
+        return { process, monitor, startedAtNs };
       } catch (thrown) {
         // Started a moment ago: the pid in its file is still its own.
         await removeFromRuntime(request, await pidFrom(monitorPidFile));

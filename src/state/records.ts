@@ -28,6 +28,8 @@ export interface SandboxRecord {
   netnsPath: string | undefined;
   ips: string[];
   cgroupPath: string;
+  /** Groups on the way to it that were made for this pod, innermost first: removed with it. */
+  madeCgroups: string[];
   bundle: string;
   infra: ProcessIdentity | undefined;
 }
