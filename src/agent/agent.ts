@@ -4,8 +4,8 @@ import type { ManifestProblem } from '../spec/manifest-parse.js';
 import { manifestError, parseManifest } from '../spec/manifest-parse.js';
 import type { PodManifest } from '../spec/pod-types.js';
 import type { AgentParts } from './agent-config.js';
-import type { ContainerLogOptions } from './container-access.js';
-import { containerLog, execInContainer } from './container-access.js';
+import type { ContainerLogOptions, PodExec } from './container-access.js';
+import { containerLog, execUrl } from './container-access.js';
 import { podKey } from './desired-pod.js';
 import type { PodEvent } from './event-log.js';
 import { EventLog } from './event-log.js';
@@ -41,11 +41,8 @@ export interface Agent {
   delete(pod: PodName, graceSeconds?: number): Promise<PodObject>;
   events(namespace: string, name?: string): PodEvent[];
   log(pod: PodName, options: ContainerLogOptions, signal: AbortSignal): AsyncGenerator<string>;
-  exec(
-    pod: PodName,
-    command: { container?: string; argv: string[] },
-    ctx: CallContext,
-  ): Promise<{ exitCode: number; stdout: Uint8Array; stderr: Uint8Array }>;
+  /** Where the exec is served, for one connection that follows soon. */
+  execUrl(pod: PodName, exec: PodExec, ctx: CallContext): Promise<string>;
   /** Problems of the manifest folder's files as they stand. */
   manifestProblems(): ManifestProblem[];
 }
@@ -138,7 +135,7 @@ export function createAgent(parts: AgentParts): Agent {
         ended: () => pods.get(found.record.uid) === undefined,
       });
     },
-    exec: (pod, command, ctx) => execInContainer(pods.find(pod), command, parts, ctx),
+    execUrl: async (pod, exec, ctx) => execUrl(pods.find(pod), exec, parts, ctx),
     manifestProblems: () => manifests.problems(),
   };
 }

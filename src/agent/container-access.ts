@@ -1,6 +1,6 @@
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
-import { newExecSyncRequest } from '../ports/cri/messages.js';
+import { newExecRequest } from '../ports/cri/messages.js';
 import type { AgentParts } from './agent-config.js';
 import { containerLogFile, podLogFolder } from './cri-requests.js';
 import type { LogOptions } from './pod-logs.js';
@@ -42,23 +42,32 @@ export async function* containerLog(
   yield* readContainerLog(path, options, parts.clock, signal, over);
 }
 
-export async function execInContainer(
+export interface PodExec {
+  /** May be left out where the pod has only one. */
+  container?: string;
+  command: string[];
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  tty: boolean;
+}
+
+/** The URL at which the runtime serves an exec; `wrong-state` when the container doesn't run. */
+export async function execUrl(
   pod: PodReconciler,
-  command: { container?: string; argv: string[] },
+  { container, command, ...streams }: PodExec,
   parts: AgentParts,
   ctx: CallContext,
-): Promise<{ exitCode: number; stdout: Uint8Array; stderr: Uint8Array }> {
-  const name = containerName(pod, command.container);
+): Promise<string> {
+  const name = containerName(pod, container);
   const run = pod.view.containers.find(
     (one) => one.metadata?.name === name && one.state === 'CONTAINER_RUNNING',
   );
   if (run === undefined)
     throw new NodeletError('wrong-state', `container ${name} is not running`, { field: 'container' });
-  const { exit_code, stdout, stderr } = await parts.cri.runtime.ExecSync(
-    newExecSyncRequest({ container_id: run.id, cmd: command.argv }),
-    ctx,
-  );
-  return { exitCode: exit_code, stdout, stderr };
+  const request = newExecRequest({ container_id: run.id, cmd: command, ...streams });
+  const { url } = await parts.cri.runtime.Exec(request, ctx);
+  return url;
 }
 
 function containerName({ record }: PodReconciler, wanted: string | undefined): string {

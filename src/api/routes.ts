@@ -2,10 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HTTPMethod } from 'find-my-way';
 import type { Agent } from '../agent/agent.js';
 import type { PodName } from '../agent/pod-set.js';
-import { backgroundContext } from '../base/call-context.js';
-import type { Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import { Query, bodyPod, bodyText } from './request-read.js';
+import { execPath } from './upgrades.js';
 
 export interface Call {
   request: IncomingMessage;
@@ -14,7 +13,6 @@ export interface Call {
   query: Record<string, string | undefined>;
   /** Aborted when the client hangs up or the server stops. */
   signal: AbortSignal;
-  log: Log;
 }
 
 /** What a route answers; undefined when it has written its answer itself. */
@@ -72,7 +70,7 @@ export function routes(agent: Agent, version: string): Route[] {
       eventList(agent.events(params.namespace)),
     ),
     route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
-    route('POST', `${pods}/:name/exec`, ['container', 'stdin', 'tty'], podExec),
+    ...(['GET', 'POST'] as const).map((method) => ({ method, path: execPath, handle: needsUpgrade })),
     route('POST', '/nodelet/v1/apply', ['source'], async ({ request }, query) => ({
       body: await agent.applyText(await bodyText(request), query.text('source') ?? 'manifest'),
     })),
@@ -120,31 +118,12 @@ export function routes(agent: Agent, version: string): Route[] {
       });
     }
   }
+}
 
-  async function podExec({ params, request, signal, log }: Call, query: Query): Promise<Answer> {
-    for (const name of ['stdin', 'tty']) if (query.flag(name)) throw interactive(name);
-    const body = jsonObject(await bodyText(request));
-    for (const name of ['stdin', 'tty']) if (body[name] === true) throw interactive(name);
-    for (const name of Object.keys(body))
-      if (!['command', 'stdin', 'tty'].includes(name))
-        throw new NodeletError('invalid', 'is not a field of exec', { field: name });
-    const { command } = body;
-    if (!Array.isArray(command) || command.length === 0 || !command.every((word) => typeof word === 'string'))
-      throw new NodeletError('invalid', 'must be a list of at least one string', { field: 'command' });
-    const container = query.text('container');
-    const result = await agent.exec(
-      params,
-      { argv: command, ...(container === undefined ? {} : { container }) },
-      backgroundContext(log, signal),
-    );
-    return {
-      body: {
-        exitCode: result.exitCode,
-        stdout: Buffer.from(result.stdout).toString('base64'),
-        stderr: Buffer.from(result.stderr).toString('base64'),
-      },
-    };
-  }
+async function needsUpgrade(): Promise<never> {
+  throw new NodeletError('invalid', 'exec needs a connection that is upgraded to WebSocket', {
+    remedy: 'use `nodelet exec`, or kubectl 1.31 or newer',
+  });
 }
 
 /** The first chunk; a follower that has none yet gets its headers at once all the same. */
@@ -160,13 +139,6 @@ async function nextUnlessQuiet(
   for (let turn = 0; turn < 2 && !settled; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   if (!settled) quiet();
   return first;
-}
-
-function interactive(field: string): NodeletError {
-  return new NodeletError('unsupported', 'an interactive exec is not supported yet', {
-    field,
-    remedy: 'run the command without stdin and tty',
-  });
 }
 
 function jsonObject(text: string): Record<string, unknown> {

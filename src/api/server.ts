@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
@@ -6,9 +6,11 @@ import findMyWay from 'find-my-way';
 import type { Agent } from '../agent/agent.js';
 import type { Log } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
+import { claimSocketPath, listenOn } from '../cri/socket-claim.js';
 import type { Answer, Call } from './routes.js';
 import { routes } from './routes.js';
 import { statusObject } from './status-map.js';
+import { serveUpgrades } from './upgrades.js';
 
 export interface ApiServerParts {
   agent: Agent;
@@ -19,9 +21,9 @@ export interface ApiServerParts {
 }
 
 export interface ApiServer {
-  /** Listens on the socket (mode 0660); an abandoned socket file of an earlier run is replaced. */
+  /** Listens on the socket (mode 0660); an abandoned socket file is replaced, a live one refused with `exists`. */
   start(): Promise<void>;
-  /** Ends all connections, followed logs too, and removes the socket. */
+  /** Ends all connections, followed logs and exec sessions too, and removes the socket. */
   stop(): Promise<void>;
 }
 
@@ -47,7 +49,6 @@ export function createApiServer({ agent, socketPath, log, version = '0.1.0' }: A
         params: found.params as unknown as Call['params'],
         query: Object.fromEntries(url.searchParams),
         signal: AbortSignal.any([hangUp.signal, stopping.signal]),
-        log,
       });
       if (answer !== undefined) send(response, answer.code ?? 200, answer.body);
     } catch (thrown) {
@@ -65,25 +66,21 @@ export function createApiServer({ agent, socketPath, log, version = '0.1.0' }: A
       response.destroy();
     });
   });
+  const upgrades = serveUpgrades(server, { agent, log });
 
   return {
-    async start() {
+    start: async () => {
       await mkdir(dirname(socketPath), { recursive: true });
-      await rm(socketPath, { force: true });
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(socketPath, () => {
-          server.off('error', reject);
-          resolve();
-        });
-      });
-      await chmod(socketPath, 0o660);
+      await claimSocketPath(socketPath);
+      await listenOn(server, socketPath);
     },
-    async stop() {
+    stop: async () => {
       stopping.abort(new NodeletError('unavailable', 'the API is stopping'));
+      if (!server.listening) return;
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        upgrades.stop();
       });
       await rm(socketPath, { force: true });
     },

@@ -64,13 +64,13 @@ function queryOf(query: Record<string, string | undefined> = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+export async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function connectionError(socketPath: string, error: NodeJS.ErrnoException): NodeletError {
+export function connectionError(socketPath: string, error: NodeJS.ErrnoException): NodeletError {
   const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
   return new NodeletError('unavailable', `the daemon does not answer on ${socketPath}: ${error.message}`, {
     remedy: absent
@@ -81,7 +81,7 @@ function connectionError(socketPath: string, error: NodeJS.ErrnoException): Node
 }
 
 /** The error of a Kubernetes Status answer; any other text is passed on as it came. */
-function statusError(code: number, text: string): NodeletError {
+export function statusError(code: number, text: string): NodeletError {
   const kind = code === 404 ? 'not-found' : code === 409 ? 'exists' : code < 500 ? 'invalid' : 'unavailable';
   let message = text.trim() === '' ? `the daemon answered ${code}` : text.trim();
   try {

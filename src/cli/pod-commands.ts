@@ -1,10 +1,14 @@
+import type { Writable } from 'node:stream';
+import type { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { ApiClient } from './api-client.js';
+import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
 import { podNamesOf, readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
+import { namespaceFlag, podPath, podsPath } from './pod-paths.js';
 import { podTable } from './pod-table.js';
 
 /** Where a command's output goes, and what it talks to. */
@@ -16,12 +20,11 @@ export interface CliSurface {
   /** Made on first use: the socket's flag must have been parsed by then. */
   api: () => ApiClient;
   setExitCode: (code: number) => void;
+  /** Path of the API socket, read after the flags were parsed. */
+  apiSocket: () => string;
+  /** This process' own streams. */
+  terminal: { stdin: ReadStream; stdout: WriteStream; stderr: Writable };
 }
-
-const podsPath = (namespace: string): string => `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
-const podPath = (namespace: string, name: string): string =>
-  `${podsPath(namespace)}/${encodeURIComponent(name)}`;
-const namespaceFlag = ['-n, --namespace <name>', 'namespace of the pod', 'default'] as const;
 
 /** Adds apply, get, describe, logs, exec and delete. */
 export function addPodCommands(program: Command, surface: CliSurface): void {
@@ -126,45 +129,6 @@ function addLogs(program: Command, { out, api }: CliSurface): void {
       }
       const query = { container, follow: follow === true ? 'true' : undefined, tailLines: tail };
       await api().stream({ method: 'GET', path: `${podPath(namespace, pod)}/log`, query }, out);
-    });
-}
-
-function addExec(program: Command, { out, err, api, setExitCode }: CliSurface): void {
-  interface Flags {
-    namespace: string;
-    container?: string;
-    stdin?: boolean;
-    tty?: boolean;
-  }
-  program
-    .command('exec')
-    .description('run a command in a container: nodelet exec POD -- CMD [ARG...]')
-    .argument('<pod>')
-    .argument('<command...>')
-    .option(...namespaceFlag)
-    .option('-c, --container <name>', 'needed where the pod has several')
-    .option('-i, --stdin', 'not supported yet')
-    .option('-t, --tty', 'not supported yet')
-    .action(async (pod: string, command: string[], { namespace, container, stdin, tty }: Flags) => {
-      if (stdin === true || tty === true) {
-        throw new NodeletError(
-          'unsupported',
-          'interactive exec needs the streaming server, which is yet to come',
-          {
-            field: '-it',
-            remedy: 'run the command without -i and -t',
-          },
-        );
-      }
-      const result = await api().json<{ exitCode: number; stdout: string; stderr: string }>({
-        method: 'POST',
-        path: `${podPath(namespace, pod)}/exec`,
-        query: { container },
-        body: { command },
-      });
-      out(Buffer.from(result.stdout, 'base64'));
-      err(Buffer.from(result.stderr, 'base64'));
-      setExitCode(result.exitCode);
     });
 }
 

@@ -19,8 +19,16 @@ export interface CliActions {
   machineFacts: (config: NodeConfig) => Promise<MachineFacts>;
 }
 
+/** What a shell shows for a program that SIGPIPE ended. */
+const brokenPipeCode = 141;
+
 /** Runs one command line; a NodeletError becomes one line on stderr and exit code 1, a bug keeps its stack. */
 export async function runProgram(actions: CliActions, argv: readonly string[]): Promise<void> {
+  // A reader that has had enough (`| head`) is no failure worth a stack.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(brokenPipeCode);
+    throw error;
+  });
   try {
     await buildProgram(actions).parseAsync(argv);
   } catch (thrown) {
@@ -68,6 +76,8 @@ export function buildProgram(actions: CliActions): Command {
     stdin: process.stdin,
     nowMs: () => Date.now(),
     api: () => createApiClient(sockets().apiSocket),
+    apiSocket: () => sockets().apiSocket,
+    terminal: process,
     setExitCode: (code) => (process.exitCode = code),
   });
   addImageCommands(program, { socketPath: () => sockets().criSocket, out });

@@ -45,6 +45,7 @@ const runtimeVerbs: Record<keyof RuntimeVerbs, true> = {
   ListContainers: true,
   ContainerStatus: true,
   ExecSync: true,
+  Exec: true,
   ReopenContainerLog: true,
 };
 const imageVerbs: Record<keyof ImageVerbs, true> = {

@@ -56,7 +56,7 @@ function answers(socketPath: string): Promise<boolean> {
 }
 
 function cannotServe(socketPath: string, why: string, cause?: unknown): NodeletError {
-  return new NodeletError('unavailable', `cannot serve CRI on ${socketPath}: ${why}`, {
+  return new NodeletError('unavailable', `cannot serve on ${socketPath}: ${why}`, {
     remedy: 'check the path and its directory, or choose another socket path',
     ...(cause !== undefined && { cause }),
   });

@@ -53,6 +53,19 @@ export function livePids(): number[] {
     .map(Number);
 }
 
+/** Pids of a process' children, whichever of its threads made them; none when it has gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return fs
+      .readdirSync(`/proc/${pid}/task`)
+      .flatMap((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' '))
+      .filter((child) => child !== '')
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /**
  * Kills a child that leads a session, all its descendants and all members of their sessions: a process whose
  * parent has gone is no descendant any more, but it keeps its session. The child must not have been reaped yet,

@@ -24,6 +24,9 @@ const actionsDestroy = bind<OnStruct>('int posix_spawn_file_actions_destroy(void
 const actionDup = bind<(actions: Buffer, fd: number, as: number) => number>(
   'int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)',
 );
+const actionOpen = bind<(actions: Buffer, fd: number, path: string, flags: number, mode: number) => number>(
+  'int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, unsigned int mode)',
+);
 const actionClose = bind<(actions: Buffer, fd: number) => number>(
   'int posix_spawn_file_actions_addclose(void *actions, int fd)',
 );
@@ -55,18 +58,19 @@ const setSignalDefaults = 4;
 const setSignalMask = 8;
 const setSession = 0x80;
 const noHang = 1;
+const readWrite = 2;
 const defaultOutputBytes = 1024 * 1024;
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const pollMs = 2;
 /** A pipe that is silent for this long after its writer's end is empty: what is in it is read within one turn of the loop. */
 const drainPollMs = 20;
 
-interface Pipe {
+export interface Pipe {
   readFd: number;
   writeFd: number;
 }
 
-function openPipe(): Pipe {
+export function openPipe(): Pipe {
   const fds = [0, 0];
   if (pipe2(fds, closeOnExec) !== 0)
     throw new NodeletError('exhausted', 'no file descriptors left for a pipe');
@@ -79,13 +83,15 @@ interface SpawnRequest {
   cwd?: string | undefined;
   /** Parent's descriptor for each of the child's: index is the child's number. */
   fds: readonly number[];
+  /** Path of a terminal: it controls the child's session, and is its stdin, stdout and stderr. */
+  terminal?: string;
 }
 
 /**
  * The child starts with default signal dispositions and an empty mask, whatever Node has set for itself, and in a
  * session of its own: what it starts can be told by it, and a terminal's Ctrl-C is the daemon's alone.
  */
-async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
+export async function spawn({ argv, env, cwd, fds, terminal }: SpawnRequest): Promise<number> {
   const actions = Buffer.alloc(structBytes.actions);
   const attr = Buffer.alloc(structBytes.attr);
   const signals = Buffer.alloc(structBytes.sigset);
@@ -93,10 +99,15 @@ async function spawn({ argv, env, cwd, fds }: SpawnRequest): Promise<number> {
   attrInit(attr);
   try {
     // Two rounds, over numbers nobody uses, so that no descriptor is overwritten before it was copied.
-    const parked = Math.max(...fds, fds.length) + 1;
+    const parked = Math.max(...fds, fds.length, 2) + 1;
     fds.forEach((fd, index) => actionDup(actions, fd, parked + index));
     fds.forEach((_, index) => actionDup(actions, parked + index, index));
     fds.forEach((_, index) => actionClose(actions, parked + index));
+    if (terminal !== undefined) {
+      // Opened by a session leader that has none yet, a terminal becomes the controlling one.
+      actionOpen(actions, 0, terminal, readWrite, 0);
+      [1, 2].forEach((fd) => actionDup(actions, 0, fd));
+    }
     if (cwd !== undefined) actionChdir(actions, cwd);
     attrFlags(attr, setSignalDefaults | setSignalMask | setSession);
     sigfillset(signals);
@@ -167,15 +178,20 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Reaps a child of ours whose end is at most moments away. 128+N for signal N. */
+/** Exit code of a child of ours, 128+N for signal N, and it is reaped; undefined while it runs. */
+export function reapIfEnded(pid: number): number | undefined {
+  const status = [0];
+  if (waitpid(pid, status, noHang) === 0) return undefined;
+  const raw = status[0] ?? 0;
+  const signal = raw & 0x7f;
+  return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
+}
+
+/** Reaps a child of ours whose end is at most moments away. */
 async function reap(pid: number): Promise<number> {
   for (;;) {
-    const status = [0];
-    if (waitpid(pid, status, noHang) !== 0) {
-      const raw = status[0] ?? 0;
-      const signal = raw & 0x7f;
-      return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
-    }
+    const exitCode = reapIfEnded(pid);
+    if (exitCode !== undefined) return exitCode;
     await sleep(pollMs);
   }
 }

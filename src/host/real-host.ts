@@ -5,6 +5,7 @@ import { createFiles } from './files.js';
 import { createFirewall } from './firewall.js';
 import { createHostPorts } from './host-ports.js';
 import { createLayerFiles } from './layer-files.js';
+import { createInteractiveProcesses } from './interactive.js';
 import { createLinks } from './links.js';
 import { createMounts } from './mounts.js';
 import { createNamespaces } from './namespaces.js';
@@ -26,6 +27,7 @@ export function createRealHost(paths: RecordStorePaths): Host {
     mounts,
     namespaces: createNamespaces(mounts),
     processes,
+    interactive: createInteractiveProcesses(),
     cgroups: createCgroups(),
     links: createLinks(),
     firewall: createFirewall(processes),

@@ -3,6 +3,7 @@ import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
+import { createStreamingServer } from '../cri/streaming/server.js';
 import { createImages } from '../images/image-room.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';
@@ -30,7 +31,12 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     log: log.child({ room: 'images' }),
     onPull: ({ ok, bytes }) => metrics.imagePull({ result: ok ? 'success' : 'failure', bytes }),
   });
-  const rooms = await createRooms({ config, host, images, log, version });
+  const streams = createStreamingServer({
+    address: config.streaming.address,
+    ...host,
+    log: log.child({ room: 'cri' }),
+  });
+  const rooms = await createRooms({ config, host, images, streams, log, version });
   const { network, pods } = rooms;
   metrics.observeStates({ pods: () => pods.counts().sandboxes, containers: () => pods.counts().containers });
   const runtime: CriRuntime = observedRuntime(
@@ -50,6 +56,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
   return {
     start: async () => {
       await rooms.start();
+      await streams.start();
       await cri.start();
       await agent.start();
       await api.start();
@@ -60,6 +67,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
       await api.stop();
       await agent.stop();
       await cri.stop();
+      await streams.stop();
       await metricsServer?.stop();
       await pods.stop();
       await images.stop();

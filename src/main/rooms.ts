@@ -4,6 +4,7 @@ import { createPodNetwork } from '../network/bridge-network.js';
 import type { PodNetwork } from '../network/pod-network.js';
 import type { PodsRoom } from '../pods/runtime-verbs.js';
 import { createPods } from '../pods/runtime-verbs.js';
+import type { StreamingSessions } from '../ports/cri/streaming.js';
 import type { Host } from '../ports/host.js';
 import { createContainerRunner } from '../runtime/runner.js';
 import type { NodeConfig } from '../spec/node-config.js';
@@ -13,6 +14,7 @@ export interface RoomsParts {
   config: NodeConfig;
   host: Host;
   images: Images;
+  streams: StreamingSessions;
   log: Log;
   version: string;
 }
@@ -25,12 +27,13 @@ export interface Rooms {
   start(): Promise<void>;
 }
 
-export async function createRooms({ config, host, images, log, version }: RoomsParts): Promise<Rooms> {
+export async function createRooms(parts: RoomsParts): Promise<Rooms> {
+  const { config, host, images, streams, log, version } = parts;
   const runner = createContainerRunner({ config, ...host, log: log.child({ room: 'runtime' }) });
   const network = createPodNetwork({ config: config.network, ...host, log: log.child({ room: 'network' }) });
   const limits = await machineLimits(host);
   const pods = createPods(
-    { config, limits, host, images, network, runner, log: log.child({ room: 'pods' }) },
+    { config, limits, host, images, network, runner, streams, log: log.child({ room: 'pods' }) },
     version,
   );
   return {

@@ -2,6 +2,7 @@ import type { Log } from '../base/call-context.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import type { Images } from '../images/images.js';
 import type { PodNetwork } from '../network/pod-network.js';
+import type { StreamingSessions } from '../ports/cri/streaming.js';
 import type { Host } from '../ports/host.js';
 import type { ContainerRunner } from '../runtime/container-runner.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
@@ -23,6 +24,8 @@ export interface PodsParts {
   images: Images;
   network: PodNetwork;
   runner: ContainerRunner;
+  /** Where interactive sessions are offered to clients. */
+  streams: StreamingSessions;
   log: Log;
 }
 

@@ -3,6 +3,7 @@ import type { ContainerStatusResponse, PodSandboxStatusResponse } from '../ports
 import {
   newContainerStatusResponse,
   newCreateContainerResponse,
+  newExecResponse,
   newExecSyncResponse,
   newLinuxRuntimeConfiguration,
   newListContainersResponse,
@@ -26,6 +27,7 @@ import {
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { ContainerService } from './container-service.js';
+import { offerExec } from './exec-offer.js';
 import { followExits, settleExit } from './exits.js';
 import {
   containerItem,
@@ -214,6 +216,10 @@ function containerVerbs(pods: Pods, containers: ContainerService) {
         stdout: result.stdout,
         stderr: result.stderr,
       });
+    },
+    Exec: async (request) => {
+      const target = containers.target(running(request.container_id));
+      return newExecResponse({ url: offerExec(pods, target, request) });
     },
     ReopenContainerLog: async (request, ctx) => {
       const record = running(request.container_id);

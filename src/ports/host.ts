@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type { Files } from './files.js';
 import type { Firewall } from './firewall.js';
 import type { LayerFiles } from './layer-files.js';
+import type { InteractiveProcesses } from './interactive-processes.js';
 import type { Links } from './links.js';
 import type { Mounts } from './mounts.js';
 import type { Namespaces } from './namespaces.js';
@@ -21,6 +22,7 @@ export interface Host {
   mounts: Mounts;
   namespaces: Namespaces;
   processes: Processes;
+  interactive: InteractiveProcesses;
   cgroups: Cgroups;
   links: Links;
   firewall: Firewall;

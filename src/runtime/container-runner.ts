@@ -1,5 +1,6 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
+import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 
 /** One container as the OCI runtime knows it. `handler` is a resolved runtime name (never empty). */
@@ -48,6 +49,13 @@ export interface ExecRequest extends RunnerTarget {
   maxOutputBytes: number;
 }
 
+export interface InteractiveExec extends RunnerTarget {
+  cmd: readonly string[];
+  stdin: boolean;
+  /** Runs the command in a terminal of this size. */
+  terminal?: TerminalSize;
+}
+
 /** The OCI runtime and its monitor: public face of the runtime room. Errors of the tools are `tool-failed` with the tool's own message, or `invalid` / `not-found` where it says that the command is missing. */
 export interface ContainerRunner {
   /** Makes the machine fit for the runtimes (stranded cgroup controllers), makes the exit folder. */
@@ -65,6 +73,8 @@ export interface ContainerRunner {
     request: ExecRequest,
     ctx: CallContext,
   ): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;
+  /** `exec` with live streams; its `exited` rejects with `invalid` when the command can't be run. */
+  execInteractive(request: InteractiveExec): Promise<InteractiveProcess>;
   /**
    * Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success.
    * Where a monitor is named, it returns once that has ended and so writes nothing any more.

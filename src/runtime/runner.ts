@@ -5,10 +5,14 @@ import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
-import { execSync } from './exec-sync.js';
+import type { ExecParts } from './exec.js';
+import { execInteractive, execSync } from './exec.js';
 import { toolError } from './tool-error.js';
 
-export interface RunnerParts extends Pick<Host, 'processes' | 'files' | 'cgroups' | 'clock' | 'random'> {
+export interface RunnerParts extends Pick<
+  Host,
+  'processes' | 'interactive' | 'files' | 'cgroups' | 'clock' | 'random'
+> {
   config: Pick<NodeConfig, 'runDir' | 'runtimes' | 'defaultRuntime' | 'conmonPath' | 'fixHybridCgroups'>;
   log: Log;
 }
@@ -23,7 +27,7 @@ const reopenCommand = '2 0 0\n';
 
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
-  const { config, processes, files, cgroups, clock, random, log } = parts;
+  const { config, processes, interactive, files, cgroups, clock, random, log } = parts;
   const exitDir = `${config.runDir}/exits`;
   const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
   const program = (handler: string): Promise<string> => {
@@ -33,6 +37,14 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   };
   const runtimeArgs = (handler: string) => ['--root', stateRoot(handler)];
   const env = { XDG_RUNTIME_DIR: config.runDir };
+
+  const execParts = async (handler: string): Promise<ExecParts> => ({
+    files,
+    host: { processes, interactive },
+    command: [await program(handler), ...runtimeArgs(handler)],
+    env,
+    key: random.hex(4),
+  });
 
   /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
@@ -171,18 +183,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         throw thrown;
       }
     },
-    execSync: async (request, ctx) =>
-      execSync(
-        request,
-        {
-          files,
-          processes,
-          command: [await program(request.handler), ...runtimeArgs(request.handler)],
-          env,
-          key: random.hex(4),
-        },
-        ctx,
-      ),
+    execSync: async (request, ctx) => execSync(request, await execParts(request.handler), ctx),
+    execInteractive: async (request) => execInteractive(request, await execParts(request.handler)),
     remove: removeFromRuntime,
     inspectStart: async (target) => {
       if (!(await hasState(target))) return { begun: false, process: undefined };

@@ -6,6 +6,7 @@ import type {
   NodeConfig,
   RegistryConfig,
   RuntimeHandlerConfig,
+  StreamingConfigSection,
 } from './node-config.js';
 
 /** Keys that command-line flags can set; a flag wins over the file. */
@@ -49,7 +50,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     const problem = rules[key]?.(value);
     if (problem !== undefined) throw new NodeletError('invalid', problem, { field: flag });
   }
-  const { network, ...top } = given;
+  const { network, streaming, ...top } = given;
   const merged = { ...top, ...flags };
   const runDir = merged.runDir ?? '/run/nodelet';
   const runtimes = merged.runtimes ?? {
@@ -75,6 +76,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     runDir,
     runtimes,
     network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet', ...network },
+    streaming: { address: '127.0.0.1:0', ...streaming },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -83,7 +85,10 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
   return config;
 }
 
-type Given = Partial<Omit<NodeConfig, 'network'>> & { network?: Partial<NetworkConfigSection> };
+type Given = Partial<Omit<NodeConfig, 'network' | 'streaming'>> & {
+  network?: Partial<NetworkConfigSection>;
+  streaming?: Partial<StreamingConfigSection>;
+};
 /** What is wrong with a value, or undefined. */
 type Rule = (value: unknown) => string | undefined;
 
@@ -128,6 +133,14 @@ const networkRules: Record<string, Rule> = {
   table: matching(/^[a-zA-Z]\w{0,30}$/, 'an nft table name'),
 };
 
+/** A token in the URL is all that guards a session, so it must not leave the machine. */
+const streamingRules: Record<string, Rule> = {
+  address: (value) =>
+    isHostPort(value) && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):/.test(String(value))
+      ? undefined
+      : 'must be HOST:PORT with a loopback host, such as 127.0.0.1:0',
+};
+
 function isHostPort(value: unknown): boolean {
   const port =
     typeof value === 'string' ? /^(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})$/.exec(value)?.[2] : undefined;
@@ -154,10 +167,12 @@ function subnetProblem(value: unknown): string | undefined {
 function readSections(reader: ConfigReader): Given {
   const root = reader.root;
   if (root === undefined) return {};
-  const known = [...Object.keys(rules), 'network', 'runtimes', 'registries'];
+  const known = [...Object.keys(rules), 'network', 'streaming', 'runtimes', 'registries'];
   const given: Record<string, unknown> = {};
   for (const [key, node] of reader.entries(root, [], known)) {
     if (key === 'network') given[key] = reader.checked(reader.mapAt(node, [key]), [key], networkRules);
+    else if (key === 'streaming')
+      given[key] = reader.checked(reader.mapAt(node, [key]), [key], streamingRules);
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
     else given[key] = reader.value(node, [key], rules[key] ?? text);

@@ -27,6 +27,7 @@ export interface NodeConfig {
   /** On a hybrid cgroup machine: mount the stranded v2 controllers as v1 so that crun works. Default true. */
   fixHybridCgroups: boolean;
   network: NetworkConfigSection;
+  streaming: StreamingConfigSection;
   registries: RegistryConfig[];
   logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -45,6 +46,11 @@ export interface NetworkConfigSection {
   mtu: number;
   /** nft table (family inet) that nodelet owns. Default nodelet. */
   table: string;
+}
+
+export interface StreamingConfigSection {
+  /** `HOST:PORT` on loopback where exec sessions are served, port 0 for any free one. Default 127.0.0.1:0. */
+  address: string;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

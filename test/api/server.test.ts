@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApiServer } from '../../src/api/server.js';
@@ -18,9 +21,10 @@ describe('api: pods over a Unix socket', () => {
     method: string,
     path: string,
     body = '',
+    headers: Record<string, string> = {},
   ): Promise<{ code: number | undefined; text: string }> =>
     new Promise((resolve, reject) => {
-      const sent = request({ socketPath: join(dir, 'api.sock'), method, path }, (response) => {
+      const sent = request({ socketPath: join(dir, 'api.sock'), method, path, headers }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ code: response.statusCode, text }));
@@ -77,17 +81,58 @@ describe('api: pods over a Unix socket', () => {
     expect((await call('GET', `${pods}?watch=true`)).text).to.contain('watch');
   });
 
-  it('runs a command and refuses an interactive one', async () => {
+  it('joins an exec to where the runtime serves it, byte for byte', async () => {
     await call('POST', pods, manifest('web'));
     await world.clock.advance(0);
-    const done = await call('POST', `${pods}/web/exec`, '{"command":["echo","hi"]}');
-    expect(JSON.parse(done.text)).to.deep.equal({
-      exitCode: 3,
-      stdout: Buffer.from('echo hi').toString('base64'),
-      stderr: '',
+    const runtime = createServer();
+    const asked: (string | undefined)[] = [];
+    runtime.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      asked.push(request.url, request.headers.upgrade, request.headers['sec-websocket-key']);
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n');
+      socket.pipe(socket);
     });
-    const refused = await call('POST', `${pods}/web/exec?tty=true`, '{"command":["sh"]}');
-    expect(refused.text).to.contain('interactive exec is not supported');
+    await new Promise<void>((resolve) => runtime.listen(0, '127.0.0.1', resolve));
+    world.cri.execUrl = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/exec/token`;
+    const answer = await new Promise<string>((resolve, reject) => {
+      const sent = request({
+        socketPath: join(dir, 'api.sock'),
+        path: `${pods}/web/exec?command=sh&command=-c&stdout=true&stderr=true`,
+        headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'abc' },
+      });
+      sent.on('error', reject);
+      sent.on('upgrade', (_response, socket) => {
+        socket.once('data', (chunk: Buffer) => {
+          resolve(chunk.toString());
+          socket.destroy();
+        });
+        socket.write('hello');
+      });
+      sent.end();
+    });
+    expect(answer).to.equal('hello');
+    expect(asked).to.deep.equal(['/exec/token', 'websocket', 'abc']);
+    expect(world.cri.calls).to.include('Exec main sh -c');
+    await new Promise((resolve) => runtime.close(resolve));
+  });
+
+  it('refuses an exec with a Status: no upgrade, no command, no such container', async () => {
+    await call('POST', pods, manifest('web'));
+    await world.clock.advance(0);
+    expect((await call('GET', `${pods}/web/exec?command=sh&stdout=true`)).text).to.contain('upgraded');
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket' };
+    const refused = async (query: string) => call('GET', `${pods}/web/exec?${query}`, '', upgrade);
+    expect((await refused('stdout=true')).text).to.contain('command: must be given');
+    expect((await refused('command=sh')).text).to.contain('one of stdin, stdout and stderr');
+    expect((await refused('command=sh&stdout=true&container=nope')).code).to.equal(404);
+    expect((await refused('command=sh&stdout=true&shell=true')).text).to.contain('shell');
+  });
+
+  it('does not take the socket from a daemon that lives', async () => {
+    const second = createApiServer({ agent: world.agent, socketPath: join(dir, 'api.sock'), log: silentLog });
+    const refused = await second.start().catch((thrown: unknown) => thrown);
+    expect(refused).to.include({ kind: 'exists' });
+    await second.stop();
+    expect((await call('GET', '/healthz')).text).to.equal('ok');
   });
 
   it('shows logs: partial lines joined, the last lines only, times where asked', async () => {

@@ -4,7 +4,7 @@ import {
   newContainerStatus,
   newContainerStatusResponse,
   newCreateContainerResponse,
-  newExecSyncResponse,
+  newExecResponse,
   newImage,
   newImageStatusResponse,
   newListContainersResponse,
@@ -36,6 +36,8 @@ export class CriModel implements CriRuntime {
   readonly unpullable = new Set<string>();
   /** Verbs in the order they came, with the name they were about. */
   readonly calls: string[] = [];
+  /** Where Exec sends its clients. */
+  execUrl = 'http://127.0.0.1:1/exec/token';
   private serial = 0;
 
   constructor(private readonly clock: SimClock) {}
@@ -182,7 +184,10 @@ export class CriModel implements CriRuntime {
       }),
     ContainerStatus: async ({ container_id: id }) =>
       newContainerStatusResponse({ status: { ...this.container(id).status } }),
-    ExecSync: async ({ cmd }) => newExecSyncResponse({ stdout: Buffer.from(cmd.join(' ')), exit_code: 3 }),
+    Exec: async ({ cmd, container_id: id }) => {
+      this.note('Exec', `${this.container(id).status.metadata?.name ?? ''} ${cmd.join(' ')}`);
+      return newExecResponse({ url: this.execUrl });
+    },
   } as Partial<CriRuntime['runtime']> as CriRuntime['runtime'];
 }
 

@@ -29,6 +29,7 @@ export type RuntimeVerbs = Pick<
   | 'ListContainers'
   | 'ContainerStatus'
   | 'ExecSync'
+  | 'Exec'
   | 'ReopenContainerLog'
 >;
 

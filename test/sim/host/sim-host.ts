@@ -25,6 +25,7 @@ export function simHost(session: Session): Host {
     mounts: simMounts(session),
     namespaces: simNamespaces(session),
     processes: simProcesses(session),
+    interactive: { start: async () => Promise.reject(new Error('the model has no interactive processes')) },
     cgroups: simCgroups(session),
     layerFiles: noLayerFiles,
     links: simLinks(session),

@@ -8,6 +8,11 @@ import { SimMachine } from '../machine/machine.js';
 import { simConfig } from './sim-config.js';
 import { simImages, unpackImages } from './sim-images.js';
 
+const noStreams = {
+  offerExec: (): never => {
+    throw new Error('the model has no streaming server');
+  },
+};
 const noFaults: FaultPlan = () => undefined;
 const crashed = Symbol('crashed');
 
@@ -44,7 +49,14 @@ export class SimWorld {
     return this.run(async () => {
       const host = simHost(session);
       const images = simImages(host);
-      const rooms = await createRooms({ config: simConfig, host, images, log: silentLog, version: 'sim' });
+      const rooms = await createRooms({
+        config: simConfig,
+        host,
+        images,
+        streams: noStreams,
+        log: silentLog,
+        version: 'sim',
+      });
       await rooms.start();
       this.verbs = rooms.pods.verbs;
     });

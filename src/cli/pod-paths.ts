@@ -1,0 +1,6 @@
+/** Paths of the daemon's API, and the flag that says in which namespace. */
+export const podsPath = (namespace: string): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+export const podPath = (namespace: string, name: string): string =>
+  `${podsPath(namespace)}/${encodeURIComponent(name)}`;
+export const namespaceFlag = ['-n, --namespace <name>', 'namespace of the pod', 'default'] as const;

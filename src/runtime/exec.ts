@@ -1,0 +1,52 @@
+import type { CallContext } from '../base/call-context.js';
+import type { Host } from '../ports/host.js';
+import type { InteractiveProcess } from '../ports/interactive-processes.js';
+import type { RunResult } from '../ports/processes.js';
+import type { ExecRequest, InteractiveExec } from './container-runner.js';
+import type { ExecCallParts } from './exec-call.js';
+import { prepareExec } from './exec-call.js';
+
+export interface ExecParts extends ExecCallParts {
+  host: Pick<Host, 'processes' | 'interactive'>;
+  env: Readonly<Record<string, string>>;
+}
+
+/** Runs a command to its end and gives all of its output. */
+export async function execSync(request: ExecRequest, parts: ExecParts, ctx: CallContext): Promise<RunResult> {
+  const call = await prepareExec({ ...request, terminal: false }, parts);
+  try {
+    const result = await parts.host.processes.run({
+      argv: call.argv,
+      env: parts.env,
+      signal: ctx.signal,
+      maxOutputBytes: request.maxOutputBytes,
+      ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+    });
+    await call.judge(result.exitCode);
+    return result;
+  } finally {
+    await call.cleanUp();
+  }
+}
+
+/** Starts a command whose streams are live; `exited` rejects when the runtime could not run it. */
+export async function execInteractive(
+  { terminal, stdin, ...request }: InteractiveExec,
+  parts: ExecParts,
+): Promise<InteractiveProcess> {
+  const call = await prepareExec({ ...request, terminal: terminal !== undefined }, parts);
+  try {
+    const process = await parts.host.interactive.start({
+      argv: call.argv,
+      env: parts.env,
+      stdin,
+      // The container has the terminal that its programs see; this one only carries it to the runtime.
+      ...(terminal === undefined ? {} : { terminal: { ...terminal, relay: true } }),
+    });
+    const exited = process.exited.then((exitCode) => call.judge(exitCode)).finally(() => call.cleanUp());
+    return { ...process, exited };
+  } catch (thrown) {
+    await call.cleanUp();
+    throw thrown;
+  }
+}
