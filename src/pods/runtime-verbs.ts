@@ -1,6 +1,8 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerStatusResponse, PodSandboxStatusResponse } from '../ports/cri/messages.js';
 import {
+  ContainerStateValues,
+  PodSandboxStateValues,
   newContainerStatusResponse,
   newCreateContainerResponse,
   newExecResponse,
@@ -57,7 +59,7 @@ export interface PodsRoom {
   stop(): Promise<void>;
   /** Stops and removes every sandbox: nodelet is leaving the machine. */
   removeAll(): Promise<void>;
-  /** Counts by CRI state, for metrics. */
+  /** How many sandboxes and containers are in each CRI state (`ready`, `running`), for metrics. */
   counts(): { sandboxes: Record<string, number>; containers: Record<string, number> };
 }
 
@@ -94,15 +96,22 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       for (const record of pods.ledger.allSandboxes()) await sandboxes.remove(record.id);
     },
     counts: () => ({
-      sandboxes: tally(pods.ledger.allSandboxes().map(sandboxState)),
-      containers: tally(pods.ledger.allContainers().map(containerState)),
+      sandboxes: tally(PodSandboxStateValues, pods.ledger.allSandboxes().map(sandboxState)),
+      containers: tally(ContainerStateValues, pods.ledger.allContainers().map(containerState)),
     }),
   };
 }
 
-function tally(states: (string | undefined)[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const state of states) if (state !== undefined) counts[state] = (counts[state] ?? 0) + 1;
+/** How many are in each state, by the state's short name (`ready`); zero, too, so that a graph has no gaps. */
+function tally<State extends string>(
+  known: readonly State[],
+  states: (State | undefined)[],
+): Record<string, number> {
+  const shortName = (state: State): string => state.replace(/^(SANDBOX|CONTAINER)_/, '').toLowerCase();
+  const counts = Object.fromEntries(known.map((state) => [shortName(state), 0]));
+  for (const state of states) {
+    if (state !== undefined) counts[shortName(state)] = (counts[shortName(state)] ?? 0) + 1;
+  }
   return counts;
 }
 
