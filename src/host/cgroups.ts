@@ -12,16 +12,28 @@ interface Hierarchy {
   kind: 'v1' | 'v2';
 }
 
+/** Does the same in all hierarchies at once; when some fail, the first failure is thrown after all have settled. */
+async function inAll<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const failed = (await Promise.allSettled(all.map(work))).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
+}
+
 /** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
 export function createCgroups(): Cgroups {
+  let known: { changedMs: number; all: Hierarchy[] } | undefined;
+  /** The mount table grows with the pods, so it is read again only after a hierarchy's folder has come or gone. */
   const hierarchies = async (): Promise<Hierarchy[]> => {
+    const changedMs = (await fs.stat(root)).ctimeMs;
+    if (known?.changedMs === changedMs) return known.all;
     const mounted = parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8'));
-    return mounted
+    const all = mounted
       .filter(
         ({ fsType, target }) =>
           /^cgroup2?$/.test(fsType) && (target === root || target.startsWith(`${root}/`)),
       )
-      .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
+      .map(({ fsType, target }): Hierarchy => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
+    known = { changedMs, all };
+    return all;
   };
   const dirs = async (group: string) => (await hierarchies()).map(({ dir }) => path.join(dir, group));
   const names = async (dir: string): Promise<string[]> => {
@@ -29,12 +41,19 @@ export function createCgroups(): Cgroups {
     return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   };
   const removeDir = async (dir: string): Promise<void> => {
-    for (const name of await names(dir)) await removeDir(path.join(dir, name));
-    await fs.rmdir(dir).catch((thrown: NodeJS.ErrnoException) => {
-      if (thrown.code === 'ENOENT') return;
-      if (thrown.code !== 'EBUSY') throw thrown;
-      throw new NodeletError('wrong-state', `cgroup ${dir} still has processes`, { cause: thrown });
-    });
+    try {
+      await fs.rmdir(dir);
+    } catch (thrown) {
+      const { code } = thrown as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return;
+      if (code !== 'EBUSY') throw thrown;
+      const below = await names(dir);
+      if (below.length === 0) {
+        throw new NodeletError('wrong-state', `cgroup ${dir} still has processes`, { cause: thrown });
+      }
+      for (const name of below) await removeDir(path.join(dir, name));
+      await removeDir(dir);
+    }
   };
   const pidsBelow = async (dir: string): Promise<number[]> => {
     const own = await fs.readFile(path.join(dir, 'cgroup.procs'), 'utf8').catch(() => '');
@@ -70,23 +89,11 @@ export function createCgroups(): Cgroups {
       if (Object.keys(limits).length > 0) {
         throw new NodeletError('unsupported', 'limits of a pod cgroup are not supported yet');
       }
-      for (const { dir, kind } of await hierarchies()) {
-        let at = dir;
-        for (const part of group.split('/').filter(Boolean)) {
-          const parent = at;
-          at = path.join(at, part);
-          if (kind === 'v2') await enableControllers(parent);
-          await fs.mkdir(at).catch((thrown: NodeJS.ErrnoException) => {
-            if (thrown.code !== 'EEXIST') throw thrown;
-          });
-          if (kind === 'v1') await inheritCpuset(parent, at);
-        }
-      }
+      await inAll(await hierarchies(), (hierarchy) => createIn(hierarchy, group));
     },
-    remove: async (group) => {
-      for (const dir of await dirs(group)) await removeDir(dir);
-    },
+    remove: async (group) => inAll(await dirs(group), removeDir),
     attach: async (group, pid) => {
+      // One after the other: the kernel lets one through at a time, and the rest would hold libuv's threads meanwhile.
       for (const dir of await dirs(group)) {
         try {
           await fs.writeFile(path.join(dir, 'cgroup.procs'), String(pid));
@@ -113,8 +120,23 @@ export function createCgroups(): Cgroups {
       const dir = path.join(root, controller);
       await fs.mkdir(dir, { recursive: true });
       mountCgroupV1(controller, dir);
+      known = undefined;
     },
   };
+}
+
+async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> {
+  const hasCpuset = kind === 'v1' && path.basename(dir).split(',').includes('cpuset');
+  let at = dir;
+  for (const part of group.split('/').filter(Boolean)) {
+    const parent = at;
+    at = path.join(at, part);
+    if (kind === 'v2') await enableControllers(parent);
+    await fs.mkdir(at).catch((thrown: NodeJS.ErrnoException) => {
+      if (thrown.code !== 'EEXIST') throw thrown;
+    });
+    if (hasCpuset) await inheritCpuset(parent, at);
+  }
 }
 
 /** A child group on v2 has only the controllers that its parent hands down. */

@@ -85,11 +85,13 @@ export function createMounts(): Mounts {
       if (readOnly) mustMount(target, [source, target, null, flag.bind | flag.remount | flag.readOnly, null]);
     },
     unmount: async (target) => {
-      if (!(await mountEntries(target)).some((entry) => entry.target === target)) return;
       if ((await umount2.inWorker(target, 0)) === 0) return;
       // Busy: somebody still has a file open there; detached, it goes with its last user.
       if (umount2(target, detach) === 0) return;
-      throw new NodeletError('tool-failed', `unmounting ${target} failed: ${errnoName(lastErrno())}`);
+      const reason = errnoName(lastErrno());
+      // No mount, or no such place.
+      if (reason === 'EINVAL' || reason === 'ENOENT') return;
+      throw new NodeletError('tool-failed', `unmounting ${target} failed: ${reason}`);
     },
     list: mountEntries,
   };

@@ -42,10 +42,15 @@ export function createNamespaces(mounts: Mounts): Namespaces {
   return {
     createNet: async (file) => {
       await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
-      if (await pinned(file)) {
-        throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
+      try {
+        fs.writeFileSync(file, '', { flag: 'wx' });
+      } catch (thrown) {
+        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+        // What a crash left before the pinning may stay.
+        if (await pinned(file)) {
+          throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
+        }
       }
-      fs.writeFileSync(file, '');
       visitNetns(
         () => mustSucceed(unshare(newNet), 'unshare(CLONE_NEWNET)'),
         () => {

@@ -39,16 +39,19 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
   };
   const mountAt = async (id: string, image: ImageId) => {
     const layers = layersFor(id, image);
+    const isNew = parts.records.get(id) === undefined;
     await claim(id, { imageId: image, layers });
     const [upper, work, rootfs] = ['upper', 'work', 'rootfs'].map((name) => `${place(id)}/${name}`) as [
       string,
       string,
       string,
     ];
-    if ((await mounts.list(rootfs)).length > 0) return { rootfs };
-    // A volatile mount that a reboot cut short leaves a mark there that forbids mounting it again.
-    await files.removeTree(work);
-    for (const dir of [upper, work, rootfs]) await files.makeDir(dir);
+    if (!isNew) {
+      if ((await mounts.list(rootfs)).length > 0) return { rootfs };
+      // A volatile mount that a reboot cut short leaves a mark there that forbids mounting it again.
+      await files.removeTree(work);
+    }
+    await Promise.all([upper, work, rootfs].map((dir) => files.makeDir(dir)));
     await mounts.overlay({ target: rootfs, lowers: layers.map(parts.layerFolder), upper, work });
     return { rootfs };
   };
