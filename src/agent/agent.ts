@@ -1,7 +1,8 @@
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
 import type { ManifestProblem } from '../spec/manifest-parse.js';
-import { manifestError, parseManifest } from '../spec/manifest-parse.js';
+import type { ManifestText } from '../spec/manifest-set.js';
+import { podsOfAll } from '../spec/manifest-set.js';
 import type { PodManifest } from '../spec/pod-types.js';
 import type { AgentParts } from './agent-config.js';
 import type { ContainerLogOptions, PodExec } from './container-access.js';
@@ -10,6 +11,7 @@ import { podKey } from './desired-pod.js';
 import type { PodEvent } from './event-log.js';
 import { EventLog } from './event-log.js';
 import { ManifestSync } from './manifest-sync.js';
+import { changeOf } from './pod-change.js';
 import { PodLoop } from './pod-loop.js';
 import type { PodObject } from './pod-object.js';
 import { podObject } from './pod-object.js';
@@ -33,10 +35,10 @@ export interface Agent {
   get(pod: PodName): PodObject;
   /** Refuses an existing pod with `exists`. */
   create(pod: PodManifest): Promise<PodObject>;
-  /** Refuses with `denied` a pod that a manifest file owns. */
+  /** Refuses with `denied` a pod that a manifest file owns, with `invalid` what Kubernetes doesn't let change. */
   replace(pod: PodManifest): Promise<PodObject>;
-  /** Applies every Pod of a manifest text, or none when there is any problem in it; `source` names it in errors. */
-  applyText(text: string, source: string): Promise<Applied[]>;
+  /** Applies every Pod of the manifests, or none when there is any problem in one of them. */
+  apply(manifests: readonly ManifestText[]): Promise<Applied[]>;
   /** Asks for deletion; the pod goes once its containers have stopped. Grace defaults to the pod's own. */
   delete(pod: PodName, graceSeconds?: number): Promise<PodObject>;
   events(namespace: string, name?: string): PodEvent[];
@@ -107,13 +109,18 @@ export function createAgent(parts: AgentParts): Agent {
       return get(pod.metadata);
     },
     replace: async (pod) => {
-      pods.find(pod.metadata);
+      const { fixedFields } = changeOf(pods.find(pod.metadata).record.pod, pod);
+      if (fixedFields.length > 0)
+        throw new NodeletError('invalid', `can't change in a pod that exists: ${fixedFields.join(', ')}`, {
+          field: fixedFields[0] ?? 'spec',
+          remedy: 'use nodelet apply, which starts such a pod anew, or delete it first',
+        });
       await pods.put(pod, { kind: 'api' });
       return get(pod.metadata);
     },
-    applyText: async (text, source) => {
-      const { pods: wanted, problems } = parseManifest(text, source);
-      if (problems.length > 0) throw manifestError(problems);
+    apply: async (manifests) => {
+      const wanted = podsOfAll(manifests);
+      for (const pod of wanted) pods.check(pod, { kind: 'api' });
       const applied: Applied[] = [];
       for (const pod of wanted) {
         const { namespace, name } = pod.metadata;

@@ -6,10 +6,14 @@ import {
   newPullImageRequest,
   newRemoveContainerRequest,
   newStartContainerRequest,
+  newStopContainerRequest,
 } from '../ports/cri/messages.js';
 import type { ContainerStatus, PodSandbox, PodSandboxConfig } from '../ports/cri/messages.js';
 import type { PodContainer } from '../spec/pod-types.js';
+import type { RetryState } from './back-off.js';
+import { afterRestart, restartDueMs } from './back-off.js';
 import { containerConfig, containerLogFile, podLogFolder } from './cri-requests.js';
+import { imageAnnotation } from './desired-pod.js';
 import type { PodWork } from './pod-work.js';
 import { orGone } from './pod-work.js';
 
@@ -33,7 +37,8 @@ export async function keepRunning(
   const run = work.view.containers.find(
     (one) => one.sandboxId === place.sandbox.id && one.metadata?.name === name,
   );
-  if (run?.state === 'CONTAINER_RUNNING') {
+  const changed = run !== undefined && run.annotations[imageAnnotation] !== container.image;
+  if (run?.state === 'CONTAINER_RUNNING' && !changed) {
     work.waiting.delete(name);
     return false;
   }
@@ -46,16 +51,15 @@ export async function keepRunning(
       work.waiting.delete(name);
       return true;
     }
-    if (!mayRestart(work, container, run)) return false;
+    if (!changed && !mayRestart(work, container, run)) return false;
   }
-  const retryMs = work.heldUntil(`create/${name}`);
-  if (retryMs !== undefined) {
-    const held = work.waiting.get(name);
-    if (held?.reason === 'ErrImagePull') work.waiting.set(name, { ...held, reason: 'ImagePullBackOff' });
-    work.wake(retryMs);
+  const failure = work.heldBy(`create/${name}`);
+  if (failure !== undefined) {
+    const reason = failure.reason === 'ErrImagePull' ? 'ImagePullBackOff' : failure.reason;
+    work.waiting.set(name, { reason, message: failure.message });
     return false;
   }
-  await create(work, container, place);
+  await create(work, container, place, run);
   return false;
 }
 
@@ -63,10 +67,10 @@ export async function keepRunning(
 function mayRestart(work: PodWork, { name }: PodContainer, run: ContainerStatus): boolean {
   const policy = work.record.pod.spec.restartPolicy;
   if (policy === 'Never' || (run.exit_code === 0 && policy === 'OnFailure')) return false;
-  const failedMs = Number(BigInt(run.finished_at) / 1_000_000n) || work.nowMs();
-  const retryMs = work.backOff.retryAt(`crash/${name}`, { failedMs, nowMs: work.nowMs() });
-  if (retryMs === undefined) return true;
-  const message = `back-off ${work.backOff.delaySeconds(`crash/${name}`)}s restarting failed container`;
+  const retry = work.record.retries[`crash/${name}`];
+  const dueMs = restartDueMs(retry, endedMs(work, run));
+  if (dueMs <= work.nowMs()) return true;
+  const message = `back-off ${(retry?.delayMs ?? 0) / 1000}s restarting failed container`;
   if (work.waiting.get(name)?.reason !== 'CrashLoopBackOff')
     work.event({
       reason: 'BackOff',
@@ -75,19 +79,30 @@ function mayRestart(work: PodWork, { name }: PodContainer, run: ContainerStatus)
       container: name,
     });
   work.waiting.set(name, { reason: 'CrashLoopBackOff', message });
-  work.wake(retryMs);
+  work.wake(dueMs);
   return false;
 }
 
-async function create(work: PodWork, container: PodContainer, place: ContainerPlace): Promise<void> {
+function endedMs(work: PodWork, run: ContainerStatus): number {
+  return Number(BigInt(run.finished_at) / 1_000_000n) || work.nowMs();
+}
+
+/** Makes and starts the next run of a container; the run before ends first, once the image is there. */
+async function create(
+  work: PodWork,
+  container: PodContainer,
+  place: ContainerPlace,
+  before: ContainerStatus | undefined,
+): Promise<void> {
   const { name } = container;
   const { cri, files, config } = work.parts;
   let step = 'ErrImagePull';
   try {
     const imageRef = await presentImage(work, container, place.config);
     step = 'CreateContainerError';
+    if (before?.state === 'CONTAINER_RUNNING') await stopForChange(work, before);
     await forgetOldRuns(work, name);
-    const attempt = await work.nextAttempt(name);
+    const attempt = await work.nextAttempt(name, restartOf(work, name, before));
     await files.makeDir(`${podLogFolder(work.record, config)}/${name}`);
     const { container_id } = await cri.runtime.CreateContainer(
       newCreateContainerRequest({
@@ -98,14 +113,34 @@ async function create(work: PodWork, container: PodContainer, place: ContainerPl
       work.ctx,
     );
     work.event({ reason: 'Created', message: `Created container ${name}`, container: name });
-    work.succeeded(`create/${name}`);
     await start(work, container_id, name);
   } catch (thrown) {
     const error = asNodeletError(thrown);
     const reason = error.message === neverPull ? 'ErrImageNeverPull' : step;
     work.waiting.set(name, { reason, message: error.describe() });
-    work.hold(`create/${name}`, error, 'Failed', name);
+    await work.hold(`create/${name}`, error, { reason, event: 'Failed', container: name });
   }
+}
+
+/** What a restart after an end changes in the pod's retries; a first start or a change of image is no restart. */
+function restartOf(
+  work: PodWork,
+  name: string,
+  before: ContainerStatus | undefined,
+): Record<string, RetryState> {
+  if (before?.state !== 'CONTAINER_EXITED') return {};
+  const key = `crash/${name}`;
+  const times = { endedMs: endedMs(work, before), nowMs: work.nowMs() };
+  return { [key]: afterRestart(work.record.retries[key], times) };
+}
+
+async function stopForChange(work: PodWork, run: ContainerStatus): Promise<void> {
+  const name = run.metadata?.name ?? '';
+  const message = `Container ${name} definition changed, will be restarted`;
+  work.event({ reason: 'Killing', message, container: name });
+  const timeout = String(work.record.pod.spec.terminationGracePeriodSeconds);
+  const request = newStopContainerRequest({ container_id: run.id, timeout });
+  await orGone(work.parts.cri.runtime.StopContainer(request, work.ctx));
 }
 
 async function start(work: PodWork, id: string, name: string): Promise<void> {
@@ -114,10 +149,12 @@ async function start(work: PodWork, id: string, name: string): Promise<void> {
     await runtime.StartContainer(newStartContainerRequest({ container_id: id }), work.ctx);
     work.waiting.delete(name);
     work.event({ reason: 'Started', message: `Started container ${name}`, container: name });
+    await work.succeeded(`create/${name}`);
   } catch (thrown) {
     const error = asNodeletError(thrown);
-    work.waiting.set(name, { reason: 'RunContainerError', message: error.describe() });
-    work.hold(`create/${name}`, error, 'Failed', name);
+    const reason = 'RunContainerError';
+    work.waiting.set(name, { reason, message: error.describe() });
+    await work.hold(`create/${name}`, error, { reason, event: 'Failed', container: name });
     await orGone(runtime.RemoveContainer(newRemoveContainerRequest({ container_id: id }), work.ctx));
   }
 }

@@ -29,7 +29,7 @@ import { milliCpu, quantityBytes } from '../spec/pod-quantity.js';
 import type { PodContainer, PodManifest } from '../spec/pod-types.js';
 import type { AgentConfig } from './agent-config.js';
 import type { DesiredPod } from './desired-pod.js';
-import { containerKindAnnotation, labelNames, specHashAnnotation } from './desired-pod.js';
+import { containerKindAnnotation, imageAnnotation, labelNames, specHashAnnotation } from './desired-pod.js';
 
 const cpuPeriodUs = 100_000;
 
@@ -168,7 +168,10 @@ export function containerConfig(
       });
     }),
     labels: { ...identityLabels(record), [labelNames.containerName]: container.name },
-    annotations: { [containerKindAnnotation]: plan.init ? 'init' : 'main' },
+    annotations: {
+      [containerKindAnnotation]: plan.init ? 'init' : 'main',
+      [imageAnnotation]: container.image,
+    },
     log_path: containerLogFile(container.name, attempt),
     stdin: container.stdin ?? false,
     tty: container.tty ?? false,

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { PodManifest } from '../spec/pod-types.js';
+import type { RetryState } from './back-off.js';
 import type { PodStatus } from './pod-status.js';
 
 /** Who asked for a pod: the API, or a file of the watched manifest folder. */
@@ -11,11 +11,16 @@ export interface DesiredPod {
   uid: string;
   source: PodSource;
   pod: PodManifest;
+  /** Of the part that can't change in place (pod-change.ts). */
   specHash: string;
   /** Nanoseconds since the epoch, decimal. */
   createdAtNs: string;
   /** Attempts handed out so far for each container name and, under the empty name, for the sandbox. */
   attempts: Record<string, number>;
+  /** Attempts that had been handed out when the pod was replaced last: restarts count from there. */
+  firstAttempts: Record<string, number>;
+  /** What has failed, by step: `sandbox`, `create/NAME`, `crash/NAME`. */
+  retries: Record<string, RetryState>;
   deletion?: { requestedAtNs: string; graceSeconds: number };
   /** Set once the pod has run to its end: its containers are never started again. */
   finished?: PodStatus;
@@ -31,24 +36,9 @@ export const labelNames = {
   containerName: 'io.kubernetes.container.name',
 } as const;
 export const specHashAnnotation = 'nodelet.dev/spec-hash';
+/** The image a container was made from, as its pod names it. */
+export const imageAnnotation = 'nodelet.dev/image';
 export const containerKindAnnotation = 'nodelet.dev/container-kind';
-
-/** Identity of what a pod runs: sandboxes made from another hash are replaced. Key order doesn't count. */
-export function specHash(pod: PodManifest): string {
-  const { labels, annotations } = pod.metadata;
-  return createHash('sha256')
-    .update(canonical({ spec: pod.spec, labels, annotations }))
-    .digest('hex')
-    .slice(0, 16);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, entry: unknown) =>
-    typeof entry === 'object' && entry !== null && !Array.isArray(entry)
-      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : entry,
-  );
-}
 
 export function podKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;

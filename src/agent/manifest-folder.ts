@@ -3,7 +3,7 @@ import type { Log } from '../base/call-context.js';
 import { asNodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
 import type { ManifestProblem } from '../spec/manifest-parse.js';
-import { describeProblem, parseManifest } from '../spec/manifest-parse.js';
+import { describeProblem, manifestMaxBytes, parseManifest } from '../spec/manifest-parse.js';
 import type { PodManifest } from '../spec/pod-types.js';
 
 export interface FolderScan {
@@ -19,6 +19,8 @@ export async function scanManifests(dir: string, files: Files, log: Log): Promis
   for (const file of await files.list(dir)) {
     if (file.startsWith('.') || !/\.(ya?ml|json)$/.test(file)) continue;
     try {
+      const { sizeBytes = 0 } = (await files.stat(join(dir, file))) ?? {};
+      if (sizeBytes > manifestMaxBytes) throw new Error(`it is larger than ${manifestMaxBytes} bytes`);
       const content = await files.read(join(dir, file));
       if (content === undefined) continue;
       const { pods, problems } = parseManifest(content.toString('utf8'), file);

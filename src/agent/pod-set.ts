@@ -4,8 +4,9 @@ import type { RecordTable } from '../ports/record-store.js';
 import type { PodManifest } from '../spec/pod-types.js';
 import type { AgentParts } from './agent-config.js';
 import type { DesiredPod, PodSource } from './desired-pod.js';
-import { desiredPodTable, podKey, specHash } from './desired-pod.js';
+import { desiredPodTable, podKey } from './desired-pod.js';
 import type { EventLog } from './event-log.js';
+import { changeOf, fixedHash } from './pod-change.js';
 import { PodReconciler } from './pod-reconciler.js';
 
 export interface PodName {
@@ -13,7 +14,8 @@ export interface PodName {
   name: string;
 }
 
-export type PutAction = 'created' | 'configured' | 'unchanged';
+/** `configured`: changed in place. `replaced`: what changed can't be, so the pod is stopped and started anew. */
+export type PutAction = 'created' | 'configured' | 'replaced' | 'unchanged';
 
 /**
  * The pods that shall run, durable, each with its reconciler. Writers of one pod queue up: under its name while it is
@@ -61,16 +63,26 @@ export class PodSet {
     );
   }
 
+  /** Throws what `put` would refuse, and changes nothing: for callers that put all of several pods or none. */
+  check(given: PodManifest, source: PodSource): void {
+    const pod = this.onThisNode(given);
+    const existing = this.lookUp(pod.metadata);
+    if (existing !== undefined) refuseChange(existing.record, pod, source);
+    else if (this.byUid.has(pod.metadata.uid))
+      throw new NodeletError('exists', `a pod has the uid ${pod.metadata.uid} already`, {
+        field: 'metadata.uid',
+      });
+  }
+
   /** Makes a pod desired, or changes it; `denied` where another source owns it. */
   async put(given: PodManifest, source: PodSource): Promise<PutAction> {
     const pod = this.onThisNode(given);
     const { namespace, name } = pod.metadata;
     // One writer for a name: two requests for the same pod must not both create it.
     return this.queue.run(`name ${podKey(namespace, name)}`, async () => {
+      this.check(pod, source);
       const existing = this.lookUp(pod.metadata);
-      const action = await (existing === undefined
-        ? this.add(pod, source)
-        : this.change(existing, pod, source));
+      const action = await (existing === undefined ? this.add(pod, source) : this.change(existing, pod));
       await this.parts.store.flushed();
       return action;
     });
@@ -78,16 +90,16 @@ export class PodSet {
 
   private async add(pod: PodManifest, source: PodSource): Promise<PutAction> {
     const uid = pod.metadata.uid === '' ? this.newUid() : pod.metadata.uid;
-    if (this.byUid.has(uid))
-      throw new NodeletError('exists', `a pod has the uid ${uid} already`, { field: 'metadata.uid' });
     const record: DesiredPod = {
       version: 1,
       uid,
       source,
       pod,
-      specHash: specHash(pod),
+      specHash: fixedHash(pod),
       createdAtNs: String(this.parts.clock.nowNs()),
       attempts: {},
+      firstAttempts: {},
+      retries: {},
     };
     await this.table.put(uid, record);
     this.adopt(record);
@@ -95,28 +107,26 @@ export class PodSet {
     return 'created';
   }
 
-  private async change(existing: PodReconciler, pod: PodManifest, source: PodSource): Promise<PutAction> {
-    const { namespace, name } = pod.metadata;
-    refuseForeign(existing.record, source);
-    if (existing.record.deletion !== undefined)
-      throw new NodeletError('wrong-state', `pod ${podKey(namespace, name)} is being deleted`, {
-        field: 'metadata.name',
-        remedy: 'try again once it is gone',
-      });
-    if (pod.metadata.uid !== '' && pod.metadata.uid !== existing.record.uid)
-      throw new NodeletError('wrong-state', `the pod has another uid: ${existing.record.uid}`, {
-        field: 'metadata.uid',
-      });
-    const hash = specHash(pod);
-    if (existing.record.specHash === hash) return 'unchanged';
+  private async change(existing: PodReconciler, pod: PodManifest): Promise<PutAction> {
+    const change = changeOf(existing.record.pod, pod);
+    if (change.kind === 'none') return 'unchanged';
+    const ended = existing.record.finished !== undefined;
+    const replace = change.kind === 'replace' || (change.kind === 'images' && ended);
     await this.queue.run(existing.record.uid, async () => {
-      const { finished: _finished, ...record } = existing.record;
-      existing.record = { ...record, pod, specHash: hash };
-      existing.waiting.clear();
-      await this.table.put(record.uid, existing.record);
+      const { finished, ...kept } = existing.record;
+      existing.record = {
+        ...kept,
+        pod,
+        specHash: fixedHash(pod),
+        // Labels don't bring an ended pod back, nor do they make a failing one better.
+        ...(change.kind !== 'labels' ? { retries: {} } : finished === undefined ? {} : { finished }),
+        ...(replace ? { firstAttempts: kept.attempts, createdAtNs: String(this.parts.clock.nowNs()) } : {}),
+      };
+      if (change.kind !== 'labels') existing.waiting.clear();
+      await this.table.put(kept.uid, existing.record);
     });
     this.kick(existing.record.uid);
-    return 'configured';
+    return replace ? 'replaced' : 'configured';
   }
 
   /** Asks for a pod's end; asking again can only shorten the grace. */
@@ -167,6 +177,21 @@ export class PodSet {
     const hex = this.parts.random.hex(16);
     return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-a$4-$5');
   }
+}
+
+/** What stands in the way of putting `pod` where there is one of its name already. */
+function refuseChange(existing: DesiredPod, pod: PodManifest, source: PodSource): void {
+  refuseForeign(existing, source);
+  const { namespace, name, uid } = pod.metadata;
+  if (existing.deletion !== undefined)
+    throw new NodeletError('wrong-state', `pod ${podKey(namespace, name)} is being deleted`, {
+      field: 'metadata.name',
+      remedy: 'try again once it is gone',
+    });
+  if (uid !== '' && uid !== existing.uid)
+    throw new NodeletError('wrong-state', `the pod has another uid: ${existing.uid}`, {
+      field: 'metadata.uid',
+    });
 }
 
 /** Whoever made a pod is the only one to change it. */

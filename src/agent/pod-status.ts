@@ -147,7 +147,7 @@ function containerStatus(
     containerID: newest === undefined ? '' : `nodelet://${newest.id}`,
     ready: running,
     started: running,
-    restartCount: newest?.metadata?.attempt ?? 0,
+    restartCount: Math.max(0, (newest?.metadata?.attempt ?? 0) - (record.firstAttempts[container.name] ?? 0)),
     state,
     lastState,
   };

@@ -3,7 +3,8 @@ import { backgroundContext } from '../base/call-context.js';
 import type { NodeletError } from '../base/errors.js';
 import { isKind } from '../base/errors.js';
 import type { AgentParts } from './agent-config.js';
-import { BackOff } from './back-off.js';
+import type { RetryState } from './back-off.js';
+import { afterFailure } from './back-off.js';
 import type { DesiredPod } from './desired-pod.js';
 import type { EventLog, NewEvent } from './event-log.js';
 import type { PodView } from './runtime-view.js';
@@ -15,9 +16,7 @@ export class PodWork {
   readonly waiting = new Map<string, { reason: string; message?: string }>();
   /** Wall-clock milliseconds at which a further pass is due by itself. */
   dueMs: number | undefined;
-  readonly backOff = new BackOff();
   readonly ctx: CallContext;
-  private readonly failures = new Map<string, number>();
 
   constructor(
     readonly parts: AgentParts,
@@ -56,36 +55,49 @@ export class PodWork {
     this.dueMs = Math.min(this.dueMs ?? Infinity, atMs);
   }
 
-  /** The next attempt number of a container, or of the sandbox under the empty name; durable before it is used. */
-  async nextAttempt(name: string): Promise<number> {
+  /**
+   * The next attempt number of a container, or of the sandbox under the empty name; durable before it is used, in one
+   * step with what its restart changes in `retries`.
+   */
+  async nextAttempt(name: string, retries: Record<string, RetryState> = {}): Promise<number> {
     const attempt = this.record.attempts[name] ?? 0;
-    await this.change({ attempts: { ...this.record.attempts, [name]: attempt + 1 } });
+    await this.change({
+      attempts: { ...this.record.attempts, [name]: attempt + 1 },
+      retries: { ...this.record.retries, ...retries },
+    });
     return attempt;
   }
 
-  /** Until when a step that failed must not be tried again. */
-  heldUntil(key: string): number | undefined {
-    const failedMs = this.failures.get(key);
-    return failedMs === undefined ? undefined : this.backOff.retryAt(key, { failedMs, nowMs: this.nowMs() });
+  /** What keeps a step that has failed from being tried again now, if anything; a pass is asked for when it may be. */
+  heldBy(step: string): RetryState | undefined {
+    const failure = this.record.retries[step];
+    if (failure === undefined || failure.atMs + failure.delayMs <= this.nowMs()) return undefined;
+    this.wake(failure.atMs + failure.delayMs);
+    return failure;
   }
 
-  hold(key: string, error: NodeletError, reason: string, container?: string): void {
-    const nowMs = this.nowMs();
-    this.failures.set(key, nowMs);
-    // The first retry waits for the shortest delay too: nothing tells that a failed call would do better at once.
-    this.backOff.retryAt(key, { failedMs: nowMs, nowMs });
-    this.wake(nowMs + this.backOff.delaySeconds(key) * 1000);
+  /** A step has failed: it waits, the first time too, since nothing tells that it would do better at once. */
+  async hold(
+    step: string,
+    error: NodeletError,
+    { reason, event, container }: { reason: string; event: string; container?: string },
+  ): Promise<void> {
+    const message = error.describe();
+    const failure = afterFailure(this.record.retries[step], { nowMs: this.nowMs(), reason, message });
+    this.wake(failure.atMs + failure.delayMs);
     this.event({
-      reason,
-      message: error.describe(),
+      reason: event,
+      message,
       type: 'Warning',
       ...(container === undefined ? {} : { container }),
     });
+    await this.change({ retries: { ...this.record.retries, [step]: failure } });
   }
 
   /** The step has worked: what failed before no longer counts. */
-  succeeded(key: string): void {
-    this.failures.delete(key);
+  async succeeded(step: string): Promise<void> {
+    const { [step]: failure, ...retries } = this.record.retries;
+    if (failure !== undefined) await this.change({ retries });
   }
 }
 

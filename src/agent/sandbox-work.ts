@@ -35,16 +35,16 @@ export async function currentSandbox(work: PodWork): Promise<PodSandbox | undefi
 
 async function newSandbox(work: PodWork): Promise<PodSandbox | undefined> {
   const { cri, files, config } = work.parts;
-  const retryMs = work.heldUntil('sandbox');
-  if (retryMs !== undefined) return void work.wake(retryMs);
+  if (work.heldBy('sandbox') !== undefined) return undefined;
   try {
     await prepareVolumes(work.record, files, config);
     await files.makeDir(podLogFolder(work.record, config));
     const wanted = sandboxConfig(work.record, await work.nextAttempt(''), config);
     await cri.runtime.RunPodSandbox(newRunPodSandboxRequest({ config: wanted }), work.ctx);
-    work.succeeded('sandbox');
+    await work.succeeded('sandbox');
   } catch (thrown) {
-    work.hold('sandbox', asNodeletError(thrown), 'FailedCreatePodSandBox');
+    const reason = 'FailedCreatePodSandBox';
+    await work.hold('sandbox', asNodeletError(thrown), { reason, event: reason });
     return undefined;
   }
   await work.look();

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { NodeletError } from '../base/errors.js';
 import { manifestError, parseManifest } from '../spec/manifest-parse.js';
+import type { ManifestText } from '../spec/manifest-set.js';
 import type { PodManifest } from '../spec/pod-types.js';
 
-const maxBodyBytes = 4 * 1024 * 1024;
+const maxBodyBytes = 16 * 1024 * 1024;
 
-/** Whole body as text; `exhausted` beyond 4 MiB. */
+/** Whole body as text; `exhausted` beyond 16 MiB. */
 export async function bodyText(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
@@ -39,6 +40,29 @@ export async function bodyPod(
       field: 'metadata.name',
     });
   return pod;
+}
+
+/** The manifests of an apply: `{"manifests": [{"source": "web.yaml", "text": "..."}]}`. */
+export async function bodyManifests(request: IncomingMessage): Promise<ManifestText[]> {
+  const { manifests } = jsonObject(await bodyText(request));
+  const isText = (entry: unknown): entry is ManifestText => {
+    const { source, text } = (entry ?? {}) as Partial<Record<keyof ManifestText, unknown>>;
+    return typeof source === 'string' && typeof text === 'string';
+  };
+  if (Array.isArray(manifests) && manifests.length > 0 && manifests.every(isText)) return manifests;
+  throw new NodeletError('invalid', 'must be a list of objects with source and text', { field: 'manifests' });
+}
+
+export function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (thrown) {
+    throw new NodeletError('invalid', 'the body is not JSON', { cause: thrown });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new NodeletError('invalid', 'the body must be a JSON object');
+  return value as Record<string, unknown>;
 }
 
 /** Query parameters with types; one that a route does not know is refused by name. */

@@ -3,7 +3,7 @@ import type { HTTPMethod } from 'find-my-way';
 import type { Agent } from '../agent/agent.js';
 import type { PodName } from '../agent/pod-set.js';
 import { NodeletError } from '../base/errors.js';
-import { Query, bodyPod, bodyText } from './request-read.js';
+import { Query, bodyManifests, bodyPod, bodyText, jsonObject } from './request-read.js';
 import { execPath } from './upgrades.js';
 
 export interface Call {
@@ -71,8 +71,8 @@ export function routes(agent: Agent, version: string): Route[] {
     ),
     route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
     ...(['GET', 'POST'] as const).map((method) => ({ method, path: execPath, handle: needsUpgrade })),
-    route('POST', '/nodelet/v1/apply', ['source'], async ({ request }, query) => ({
-      body: await agent.applyText(await bodyText(request), query.text('source') ?? 'manifest'),
+    route('POST', '/nodelet/v1/apply', [], async ({ request }) => ({
+      body: await agent.apply(await bodyManifests(request)),
     })),
     route('GET', '/nodelet/v1/manifest-problems', [], async () => ({ body: agent.manifestProblems() })),
   ];
@@ -139,18 +139,6 @@ async function nextUnlessQuiet(
   for (let turn = 0; turn < 2 && !settled; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   if (!settled) quiet();
   return first;
-}
-
-function jsonObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (thrown) {
-    throw new NodeletError('invalid', 'the body is not JSON', { cause: thrown });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new NodeletError('invalid', 'the body must be a JSON object');
-  return value as Record<string, unknown>;
 }
 
 /** gracePeriodSeconds of a DeleteOptions body, if there is one. */

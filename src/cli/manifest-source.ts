@@ -2,28 +2,24 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { NodeletError } from '../base/errors.js';
-
-export interface ManifestSource {
-  /** What messages call it: the file's path, or `stdin`. */
-  name: string;
-  text: string;
-}
+import { manifestMaxBytes } from '../spec/manifest-parse.js';
+import type { ManifestText } from '../spec/manifest-set.js';
 
 /** The manifests behind `-f`: one file, `-` for standard input, or every .yaml, .yml and .json file of a folder, sorted. */
-export async function readManifests(path: string, stdin: NodeJS.ReadableStream): Promise<ManifestSource[]> {
+export async function readManifests(path: string, stdin: NodeJS.ReadableStream): Promise<ManifestText[]> {
   if (path === '-') {
     const chunks: Buffer[] = [];
     for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
-    return [{ name: 'stdin', text: Buffer.concat(chunks).toString('utf8') }];
+    return [{ source: 'stdin', text: Buffer.concat(chunks).toString('utf8') }];
   }
   try {
-    if (!(await stat(path)).isDirectory()) return [{ name: path, text: await readFile(path, 'utf8') }];
+    if (!(await stat(path)).isDirectory()) return [await readManifest(path)];
     const names = (await readdir(path)).filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
     if (names.length === 0) {
       throw new NodeletError('not-found', `${path} holds no .yaml, .yml or .json file`, { field: '-f' });
     }
     const files = names.map((name) => join(path, name));
-    return await Promise.all(files.map(async (file) => ({ name: file, text: await readFile(file, 'utf8') })));
+    return await Promise.all(files.map(readManifest));
   } catch (thrown) {
     if (thrown instanceof NodeletError) throw thrown;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
@@ -34,14 +30,28 @@ export async function readManifests(path: string, stdin: NodeJS.ReadableStream):
   }
 }
 
+/** Its size is looked at first: what is no manifest (a disk image, say) must not fill the memory. */
+async function readManifest(source: string): Promise<ManifestText> {
+  const { size } = await stat(source);
+  if (size > manifestMaxBytes)
+    throw new NodeletError(
+      'exhausted',
+      `${source} is larger than a manifest may be: ${manifestMaxBytes} bytes`,
+      {
+        field: '-f',
+      },
+    );
+  return { source, text: await readFile(source, 'utf8') };
+}
+
 /** Namespace and name of every pod in a manifest: all that `delete -f` needs of it. */
 export function podNamesOf(
-  source: ManifestSource,
+  source: ManifestText,
   defaultNamespace: string,
 ): { namespace: string; name: string }[] {
   return parseAllDocuments(source.text).flatMap((document) => {
     if (document.errors[0] !== undefined) {
-      throw new NodeletError('invalid', `${source.name}: ${document.errors[0].message}`);
+      throw new NodeletError('invalid', `${source.source}: ${document.errors[0].message}`);
     }
     const value = document.toJS() as {
       kind?: unknown;
@@ -50,7 +60,9 @@ export function podNamesOf(
     if (value === null) return [];
     const { name, namespace } = value.metadata ?? {};
     if (value.kind !== 'Pod' || typeof name !== 'string') {
-      throw new NodeletError('invalid', `${source.name}: not a Pod with a metadata.name`, { field: 'kind' });
+      throw new NodeletError('invalid', `${source.source}: not a Pod with a metadata.name`, {
+        field: 'kind',
+      });
     }
     return [{ name, namespace: typeof namespace === 'string' ? namespace : defaultNamespace }];
   });

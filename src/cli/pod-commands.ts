@@ -6,6 +6,7 @@ import { NodeletError, isKind } from '../base/errors.js';
 import type { ApiClient } from './api-client.js';
 import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
+import type { ManifestText } from '../spec/manifest-set.js';
 import { podNamesOf, readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
 import { namespaceFlag, podPath, podsPath } from './pod-paths.js';
@@ -40,17 +41,16 @@ function addApply(program: Command, { out, stdin, api }: CliSurface): void {
   program
     .command('apply')
     .description('make the pods of a manifest run')
-    .requiredOption('-f, --filename <path>', 'a file, a folder, or - for standard input')
-    .action(async ({ filename }: { filename: string }) => {
-      for (const { name, text } of await readManifests(filename, stdin)) {
-        const items = await api().json<{ name: string; namespace: string; action: string }[]>({
-          method: 'POST',
-          path: '/nodelet/v1/apply',
-          query: { source: name },
-          body: text,
-        });
-        for (const item of items) out(`pod/${item.name} ${item.action}\n`);
-      }
+    .requiredOption('-f, --filename <path...>', 'files, folders, or - for standard input')
+    .action(async ({ filename }: { filename: string[] }) => {
+      const manifests: ManifestText[] = [];
+      for (const path of filename) manifests.push(...(await readManifests(path, stdin)));
+      const items = await api().json<{ name: string; namespace: string; action: string }[]>({
+        method: 'POST',
+        path: '/nodelet/v1/apply',
+        body: { manifests },
+      });
+      for (const item of items) out(`pod/${item.name} ${item.action}\n`);
     });
 }
 

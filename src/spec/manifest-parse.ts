@@ -5,6 +5,9 @@ import type { PodManifest } from './pod-types.js';
 import type { FieldPath, FieldProblem } from './pod-validate.js';
 import { fieldName, validatePod, withDefaults } from './pod-validate.js';
 
+/** The largest manifest that is read, bytes: etcd, and so Kubernetes, takes no larger object either. */
+export const manifestMaxBytes = 1536 * 1024;
+
 export interface ManifestProblem {
   kind: 'invalid' | 'unsupported';
   file: string;
@@ -44,6 +47,10 @@ export function manifestError(problems: readonly ManifestProblem[]): NodeletErro
 export function parseManifest(text: string, file: string): ParsedManifest {
   const lines = new LineCounter();
   const result: ParsedManifest = { pods: [], problems: [] };
+  if (Buffer.byteLength(text) > manifestMaxBytes) {
+    const message = `is larger than a manifest may be: ${manifestMaxBytes} bytes`;
+    return { pods: [], problems: [{ kind: 'invalid', file, line: 1, field: '', message }] };
+  }
   const places = new Set<string>();
   const documents = parseAllDocuments(text, { lineCounter: lines, merge: true, uniqueKeys: true });
   for (const document of Array.isArray(documents) ? documents : []) {

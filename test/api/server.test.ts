@@ -34,6 +34,8 @@ describe('api: pods over a Unix socket', () => {
       sent.end(body);
     });
 
+  const applyBody = (text: string): string => JSON.stringify({ manifests: [{ source: 'web.yaml', text }] });
+
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'nodelet-api-'));
     world = new AgentWorld(join(dir, 'logs'));
@@ -53,7 +55,7 @@ describe('api: pods over a Unix socket', () => {
   });
 
   it('applies, shows and deletes', async () => {
-    const applied = await call('POST', '/nodelet/v1/apply?source=web.yaml', manifest('web'));
+    const applied = await call('POST', '/nodelet/v1/apply', applyBody(manifest('web')));
     expect(JSON.parse(applied.text)).to.deep.equal([
       { namespace: 'default', name: 'web', action: 'created' },
     ]);
@@ -68,11 +70,7 @@ describe('api: pods over a Unix socket', () => {
   });
 
   it('refuses with a Status that names field and line', async () => {
-    const refused = await call(
-      'POST',
-      '/nodelet/v1/apply?source=web.yaml',
-      manifest('web', '', '    imag: x\n'),
-    );
+    const refused = await call('POST', '/nodelet/v1/apply', applyBody(manifest('web', '', '    imag: x\n')));
     expect(refused.code).to.equal(422);
     expect(JSON.parse(refused.text)).to.include({ kind: 'Status', reason: 'Invalid' });
     expect(refused.text).to.contain('web.yaml:8: spec.containers[0].imag');
