@@ -161,6 +161,11 @@ export function createImages(parts: ImagesParts): Images {
       layerFolder: (chainId) => layers.folder(chainId),
       hold: (chain) => layers.hold(chain),
     }),
-    stop: () => transport.close(),
+    stop: async () => {
+      await pulls.abort(
+        new NodeletError('unavailable', 'nodelet is stopping', { remedy: 'pull again later' }),
+      );
+      await transport.close();
+    },
   };
 }

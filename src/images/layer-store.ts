@@ -91,14 +91,18 @@ export class LayerStore {
   hold(chainIds: readonly string[]): () => void {
     for (const chainId of chainIds) this.holds.set(chainId, (this.holds.get(chainId) ?? 0) + 1);
     return () => {
-      for (const chainId of chainIds) this.holds.set(chainId, (this.holds.get(chainId) ?? 1) - 1);
+      for (const chainId of chainIds) {
+        const others = (this.holds.get(chainId) ?? 1) - 1;
+        if (others > 0) this.holds.set(chainId, others);
+        else this.holds.delete(chainId);
+      }
     };
   }
 
   /** Removes every layer that nobody holds and `isUsed` doesn't claim at that moment. */
   async removeUnused(isUsed: (chainId: string) => boolean): Promise<void> {
     for (const [chainId, record] of [...this.known]) {
-      if (!this.known.has(chainId) || (this.holds.get(chainId) ?? 0) > 0 || isUsed(chainId)) continue;
+      if (!this.known.has(chainId) || this.holds.has(chainId) || isUsed(chainId)) continue;
       this.known.delete(chainId);
       const removal = this.remove(chainId, record).finally(() => this.removals.delete(chainId));
       this.removals.set(chainId, removal);

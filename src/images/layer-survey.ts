@@ -45,8 +45,9 @@ export class LayerSurveyor {
   }
 
   async take(chunk: Buffer): Promise<void> {
+    if (!this.archive.destroying && this.archive.write(chunk)) return;
     const drained = new Promise<void>((resolve) => this.archive.once('drain', () => resolve()));
-    if (this.archive.destroying || !this.archive.write(chunk)) await Promise.race([drained, this.ended]);
+    await Promise.race([drained, this.ended]);
   }
 
   async end(): Promise<LayerSurvey> {

@@ -39,7 +39,7 @@ export class RegistryClient {
     const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
     const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?$/.test(host);
     this.insecure = parts.registries.find((entry) => entry.host === registry)?.insecure ?? false;
-    const schemes = loopback ? ['http'] : this.insecure ? ['https', 'http'] : ['https'];
+    const schemes = this.insecure ? ['https', 'http'] : loopback ? ['http'] : ['https'];
     this.bases = schemes.map((scheme) => `${scheme}://${host}/v2/${repository}`);
     this.authorization = new RegistryAuthorization(
       parts.transport,

@@ -25,6 +25,13 @@ export class SharedFlights<K, T> {
     }
   }
 
+  /** Aborts all work for `reason` and resolves when it has ended. */
+  async abort(reason: Error): Promise<void> {
+    const flying = [...this.flights.values()];
+    for (const { controller } of flying) controller.abort(reason);
+    await Promise.all(flying.map(({ landed }) => landed));
+  }
+
   private launch(key: K, work: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const controller = new AbortController();
     const done = work(controller.signal);

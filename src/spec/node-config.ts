@@ -56,6 +56,6 @@ export interface StreamingConfigSection {
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */
 export interface RegistryConfig {
   host: string;
-  /** Plain http, or https whose certificate isn't verified. Loopback registries are always tried with plain http. */
+  /** https whose certificate isn't verified, else plain http. A registry on loopback that isn't listed is spoken to in plain http. */
   insecure: boolean;
 }

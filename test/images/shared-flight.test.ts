@@ -82,6 +82,15 @@ describe('images: shared flights', () => {
     expect(await late).to.equal('second');
   });
 
+  it('aborts all work when it is told to, and waits for its clean-up', async () => {
+    const flights = new SharedFlights<string, string>();
+    const { work, cleaned } = controlled();
+    const caller = outcome(flights.join('k', new AbortController().signal, work));
+    await flights.abort(deadline);
+    expect(cleaned()).to.equal(1);
+    expect(await caller).to.be.instanceOf(Error);
+  });
+
   it('starts nothing for a caller that has gone already', async () => {
     const { work, started } = controlled();
     const signal = AbortSignal.abort(deadline);

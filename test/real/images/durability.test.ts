@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { expect } from 'chai';
 import type { Host } from '../../../src/ports/host.js';
 import type { RecordTable } from '../../../src/ports/record-store.js';
-import { ImageWorld } from './image-world.js';
+import { ImageWorld, failureOf } from './image-world.js';
 import { digestOf, imageOf, tarOf } from './registry-double.js';
 
 const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = ['first', 'second'].map((text) =>
@@ -59,6 +59,18 @@ describe('images: what a crash or loss of power leaves (real file system)', () =
     await world.restart();
     expect(await world.store()).to.deep.equal(before);
     expect((await world.status(world.name('app:1')))?.id).to.equal(digestOf(app.config));
+  });
+
+  it('ends pulls that run when it stops, and cleans up after them', async () => {
+    await world.start();
+    const before = await world.store();
+    world.registry.put('app:1', app);
+    const asked = new Promise<void>((resolve) => world.registry.on(digestOf(second), () => resolve()));
+    const pull = failureOf(world.pull('app:1'));
+    await asked;
+    await world.restart();
+    expect(await pull).to.include({ kind: 'unavailable' });
+    expect(await world.store()).to.deep.equal(before);
   });
 
   it("writes a layer's files, then its name, then its record to the disk, and the image's record last", async () => {

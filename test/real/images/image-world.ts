@@ -16,11 +16,13 @@ import {
   newRemoveImageRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Host } from '../../../src/ports/host.js';
+import type { RegistryConfig } from '../../../src/spec/node-config.js';
 import { RegistryDouble } from './registry-double.js';
 
 interface WorldOptions {
   pauseImage?: string;
   stallMs?: number;
+  registries?: RegistryConfig[];
   /** Puts something between the room and the host. */
   wrap?: (host: Host) => Host;
 }
@@ -40,13 +42,13 @@ export class ImageWorld {
 
   async start(options: WorldOptions = {}): Promise<void> {
     if (this.registry.host === '') await this.registry.start();
-    const { pauseImage, stallMs, wrap = (same: Host) => same } = options;
+    const { pauseImage, stallMs, registries = [], wrap = (same: Host) => same } = options;
     this.host = wrap(
       createRealHost({ storePath: `${this.dir}/records`, bootPath: `${this.dir}/boot-records` }),
     );
     this.images = createImages({
       ...this.host,
-      config: { rootDir: this.dir, pauseImage, registries: [] },
+      config: { rootDir: this.dir, pauseImage, registries },
       log: silentLog,
       onPull: (pull) => void this.pulls.push(pull),
       ...(stallMs !== undefined && { stallMs }),
