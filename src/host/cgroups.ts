@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
+import { settleAll } from '../base/settle-all.js';
 import type { CgroupInfo, CgroupLimits, Cgroups } from '../ports/cgroups.js';
 import { mountCgroupV1, parseMountInfo } from './mounts.js';
 
@@ -10,12 +11,6 @@ interface Hierarchy {
   dir: string;
   /** `v2`, or the controllers of a v1 hierarchy. */
   kind: 'v1' | 'v2';
-}
-
-/** Does the same in all hierarchies at once; when some fail, the first failure is thrown after all have settled. */
-async function inAll<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  const failed = (await Promise.allSettled(all.map(work))).find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
@@ -89,9 +84,11 @@ export function createCgroups(): Cgroups {
       if (Object.keys(limits).length > 0) {
         throw new NodeletError('unsupported', 'limits of a pod cgroup are not supported yet');
       }
-      await inAll(await hierarchies(), (hierarchy) => createIn(hierarchy, group));
+      await settleAll((await hierarchies()).map((hierarchy) => createIn(hierarchy, group)));
     },
-    remove: async (group) => inAll(await dirs(group), removeDir),
+    remove: async (group) => {
+      await settleAll((await dirs(group)).map(removeDir));
+    },
     attach: async (group, pid) => {
       // One after the other: the kernel lets one through at a time, and the rest would hold libuv's threads meanwhile.
       for (const dir of await dirs(group)) {

@@ -8,6 +8,7 @@ import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
 import { validateContainerConfig } from '../spec/container-validate.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
+import type { RunnerTarget } from '../runtime/container-runner.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { ContainerBundles } from './container-bundle.js';
 import { settleExit } from './exits.js';
@@ -154,7 +155,7 @@ export class ContainerService {
   }
 
   private async launch(record: ContainerRecord, ctx: CallContext): Promise<void> {
-    const { runner, config } = this.pods.parts;
+    const { runner } = this.pods.parts;
     const target = this.target(record);
     const running = await runner.startContainer(
       {
@@ -164,7 +165,6 @@ export class ContainerService {
         terminal: record.config.tty,
         stdin: record.config.stdin,
         stdinOnce: record.config.stdin_once,
-        monitorCgroup: `${config.cgroupParent}/monitors`,
       },
       ctx,
     );
@@ -234,12 +234,13 @@ export class ContainerService {
     await this.pods.ledger.forgetContainer(record.id);
   }
 
-  target(record: ContainerRecord): { id: ContainerId; handler: string; bundle: string } {
+  target(record: ContainerRecord): RunnerTarget & { id: ContainerId } {
     const handler = this.pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
     return {
       id: record.id,
       handler: this.pods.parts.runner.resolveHandler(handler),
       bundle: record.bundle,
+      cgroupPath: record.cgroupPath,
     };
   }
 }

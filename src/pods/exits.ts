@@ -32,7 +32,12 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
     monitor: undefined,
   });
   const handler = pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
-  await runner.remove({ id, handler: runner.resolveHandler(handler), bundle: record.bundle });
+  await runner.remove({
+    id,
+    handler: runner.resolveHandler(handler),
+    bundle: record.bundle,
+    cgroupPath: record.cgroupPath,
+  });
 }
 
 /** File times come from a clock that ticks every few milliseconds, so that an end could seem to precede its start. */

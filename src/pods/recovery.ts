@@ -21,7 +21,9 @@ async function sweepOrphans(pods: Pods): Promise<void> {
   for (const { id, handler } of await runner.list()) {
     if (known.has(id)) continue;
     const bundle = pods.containerDir(id);
-    await attempt(pods, `container ${id}`, () => runner.remove({ id: id as never, handler, bundle }));
+    await attempt(pods, `container ${id}`, () =>
+      runner.remove({ id: id as never, handler, bundle, cgroupPath: undefined }),
+    );
   }
   for (const id of await runner.exits()) {
     if (!known.has(id)) await attempt(pods, `exit of ${id}`, () => runner.forgetExit(id));

@@ -2,6 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import { throwIfGone } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { SandboxId } from '../base/ids.js';
+import { settleAll } from '../base/settle-all.js';
 import { SingleFlight } from '../base/single-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { PortMapping } from '../network/pod-network.js';
@@ -99,24 +100,20 @@ export class SandboxService {
           args: [...image.run.entrypoint, ...image.run.cmd],
           env: image.run.env,
           netnsPath: record.netnsPath,
-          cgroupsPath: `${record.cgroupPath}/${id}`,
+          cgroupsPath: infraTarget(record).cgroupPath,
           machine: this.pods.parts.limits,
         });
         await host.files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
         throwIfGone(ctx);
         ctx.phase('network and infra');
-        const target = { id, handler, bundle: record.bundle };
-        const [attached, started] = await Promise.allSettled([
+        const [attached, infra] = await settleAll([
           mode === 'bridge' && record.netnsPath !== undefined
             ? network.attach({ sandboxId: id, netnsPath: record.netnsPath, ports }, ctx)
             : Promise.resolve(undefined),
-          runner.runInfra(target, ctx),
+          runner.runInfra(infraTarget(record), ctx),
         ]);
-        // Both have settled, so nothing is still being made while the undo runs.
-        if (attached.status === 'rejected') throw attached.reason;
-        if (started.status === 'rejected') throw started.reason;
-        record.infra = started.value;
-        record.ips = attached.value?.ips ?? [];
+        record.infra = infra;
+        record.ips = attached?.ips ?? [];
         await makeHostsFile(this.pods, record);
         throwIfGone(ctx);
         await this.pods.ledger.saveSandbox({ ...record, stage: 'ready' });
@@ -142,7 +139,7 @@ export class SandboxService {
   /** Everything that lives is ended and all of the network is given back; records, logs and files stay until remove. */
   async stopInQueue(record: SandboxRecord): Promise<void> {
     await this.pods.ledger.saveSandbox({ ...record, stage: 'stopping' });
-    await this.containers.killAll(record.id);
+    await settleAll([this.containers.killAll(record.id), this.endInfra(record)]);
     await this.releaseLive(record);
     await this.pods.ledger.saveSandbox({ ...record, stage: 'stopped', infra: undefined });
   }
@@ -158,7 +155,7 @@ export class SandboxService {
   async purge(record: SandboxRecord): Promise<void> {
     const { host, images } = this.pods.parts;
     await this.pods.ledger.saveSandbox({ ...record, stage: 'removing' });
-    await this.containers.killAll(record.id);
+    await settleAll([this.containers.killAll(record.id), this.endInfra(record)]);
     for (const container of this.pods.ledger.containersOf(record.id)) await this.containers.purge(container);
     await this.releaseLive(record);
     await images.snapshots.remove(record.id);
@@ -168,16 +165,30 @@ export class SandboxService {
     await this.pods.ledger.forgetSandbox(record.id);
   }
 
+  private async endInfra({ infra }: SandboxRecord): Promise<void> {
+    const { processes } = this.pods.parts.host;
+    if (infra !== undefined && processes.kill(infra, sigkill))
+      await processes.waitGone(infra, killPatienceMs);
+  }
+
+  /** What the pod's processes used; they have ended. */
   private async releaseLive(record: SandboxRecord): Promise<void> {
     const { host, network, runner } = this.pods.parts;
-    if (record.infra !== undefined && host.processes.kill(record.infra, sigkill)) {
-      await host.processes.waitGone(record.infra, killPatienceMs);
-    }
-    await runner.remove({ id: record.id, handler: record.handler, bundle: record.bundle });
-    await network.detach(record.id);
-    if (record.netnsPath !== undefined) await host.namespaces.removeNet(record.netnsPath);
-    await host.mounts.unmount(this.pods.shmPath(record.id));
+    const releaseNetwork = async () => {
+      await network.detach(record.id);
+      if (record.netnsPath !== undefined) await host.namespaces.removeNet(record.netnsPath);
+    };
+    await settleAll([
+      runner.remove(infraTarget(record)),
+      releaseNetwork(),
+      host.mounts.unmount(this.pods.shmPath(record.id)),
+    ]);
   }
+}
+
+/** The infra container bears its sandbox's id, and its group lies beside those of the pod's containers. */
+function infraTarget({ id, handler, bundle, cgroupPath }: SandboxRecord) {
+  return { id, handler, bundle, cgroupPath: `${cgroupPath}/${id}` };
 }
 
 function sandboxName(config: PodSandboxConfig): string {

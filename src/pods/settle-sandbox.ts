@@ -76,7 +76,7 @@ async function adoptMonitors(pods: Pods, id: SandboxId): Promise<void> {
 async function finishStart(pods: Pods, containers: ContainerService, record: ContainerRecord): Promise<void> {
   const { runner } = pods.parts;
   const target = containers.target(record);
-  const { begun, process } = await runner.inspectStart({ ...target, cgroupPath: record.cgroupPath });
+  const { begun, process } = await runner.inspectStart(target);
   if (begun) {
     await pods.ledger.saveContainer({ ...record, process, stage: 'running', startedAtNs: pods.nowNs() });
     return;

@@ -9,6 +9,8 @@ export interface RunnerTarget {
   handler: string;
   /** Folder that holds config.json. */
   bundle: string;
+  /** Undefined for what no record knows. */
+  cgroupPath: string | undefined;
 }
 
 export interface MonitoredStart extends RunnerTarget {
@@ -19,8 +21,6 @@ export interface MonitoredStart extends RunnerTarget {
   terminal: boolean;
   stdin: boolean;
   stdinOnce: boolean;
-  /** cgroup the monitor process is moved to, outside the agent's own. */
-  monitorCgroup: string;
 }
 
 export interface RunningProcesses {
@@ -81,7 +81,7 @@ export interface ContainerRunner {
    */
   remove(target: RunnerTarget, monitor?: ProcessIdentity): Promise<void>;
   /** Looks at the machine for a start that an earlier run of the agent did not finish. */
-  inspectStart(target: RunnerTarget & { cgroupPath: string }): Promise<StartLeftover>;
+  inspectStart(target: RunnerTarget): Promise<StartLeftover>;
   /** The live monitors by container id, for recovery: it reads all processes. */
   monitors(): Promise<Map<string, ProcessIdentity>>;
   /** Asks the monitor to reopen its log file; returns once the file exists again. */
