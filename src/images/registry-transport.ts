@@ -1,7 +1,7 @@
 import { Agent, interceptors, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { abortReason } from '../base/call-context.js';
-import { NodeletError } from '../base/errors.js';
+import { NodeletError, asNodeletError } from '../base/errors.js';
 
 export type RegistryResponse = Dispatcher.ResponseData;
 
@@ -75,6 +75,14 @@ export function transportError(thrown: unknown, host: string, signal: AbortSigna
     return new NodeletError('corrupt', `the layer's compression is broken: ${error.message}`, {
       field: 'manifest.layers',
       remedy: 'push the image again; nothing of it was kept',
+      cause: thrown,
+    });
+  }
+  // Without a code it comes from no system: it is a mistake of ours.
+  if (error.code === undefined) return asNodeletError(thrown);
+  if (error.path !== undefined || error.code === 'EIO' || error.code === 'EROFS') {
+    return new NodeletError('tool-failed', `the image store can't be written: ${error.message}`, {
+      remedy: 'check the disk that holds rootDir',
       cause: thrown,
     });
   }
