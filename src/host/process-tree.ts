@@ -1,105 +1,97 @@
 import fs from 'node:fs';
-import type { ProcessIdentity } from '../ports/processes.js';
+import type { Child } from './posix-spawn.js';
+import { factsOf, hasEnded, kill } from './process-identity.js';
+import type { ProcessFacts } from './process-identity.js';
 
-const sigkill = 9;
-/** Processes that fork while they are being killed are found in a later round; nobody forks faster for ever. */
-const killRounds = 16;
+const signals = { kill: 9, stop: 19 };
+/** How many are looked at between two turns of the event loop: about half a millisecond's worth. */
+const batchSize = 32;
+/** A tree that still grows after so many looks is killed as far as it is known. */
+const maxLooks = 20;
+const kernelThreadParent = 2;
 
-interface ProcessStat {
-  state: string;
-  parent: number;
-  session: number;
-  startTicks: string;
-}
-
-/** The parts of /proc/PID/stat that are used here; the command name before them may hold anything. proc(5). */
-function readStat(pid: number): ProcessStat | undefined {
-  try {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const [state = '', parent = '', , session = ''] = fields;
-    return { state, parent: Number(parent), session: Number(session), startTicks: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
-}
-
-const isDead = ({ state }: ProcessStat) => state === 'Z' || state === 'X';
-
-/** Identity of a live process; undefined where there is none, or only a zombie. */
-export function identify(pid: number): ProcessIdentity | undefined {
-  const stat = readStat(pid);
-  return stat === undefined || isDead(stat) ? undefined : { pid, startTicks: stat.startTicks };
-}
-
-/** Signals a process unless it has gone, or its pid is another's by now. */
-export function kill({ pid, startTicks }: ProcessIdentity, signal: number): boolean {
-  return identify(pid)?.startTicks === startTicks && send(pid, signal);
-}
-
-function send(pid: number, signal: number): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export function livePids(): number[] {
-  return fs
-    .readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-}
-
-/** Pids of a process' children, whichever of its threads made them; none when it has gone. */
-export function childrenOf(pid: number): number[] {
-  try {
-    return fs
-      .readdirSync(`/proc/${pid}/task`)
-      .flatMap((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' '))
-      .filter((child) => child !== '')
-      .map(Number);
-  } catch {
-    return [];
+/** All processes of the machine, a few at a time, so that the event loop goes on meanwhile. */
+export async function* allProcesses(): AsyncGenerator<ProcessFacts> {
+  let looked = 0;
+  for (const name of await fs.promises.readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const facts = factsOf(Number(name));
+    if (facts !== undefined) yield facts;
+    if (++looked % batchSize === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
 /**
- * Kills a child that leads a session, all its descendants and all members of their sessions: a process whose
- * parent has gone is no descendant any more, but it keeps its session. The child must not have been reaped yet,
- * so that its number is nobody else's.
+ * Kills a child and all that came of it, also those that have left it: a process belongs to the tree when it has the
+ * child's mark in its environment, or when its parent belongs (a program inside a container has no mark, but what
+ * started it has), or when it shares a process group or session with one that belongs, other than nodelet's own. Each is
+ * stopped when it is found, so that it starts no further ones, and the search is repeated until it finds nothing new.
  */
-export function killTree(leader: number): void {
-  const members = new Set([leader]);
-  for (let round = 0; round < killRounds; round++) {
-    const found = liveMembers(members);
-    if (found.length === 0) return;
-    found.forEach((pid) => send(pid, sigkill));
+export async function killTree(root: Child): Promise<void> {
+  try {
+    await killAllOf(new ProcessTree(root));
+  } catch {
+    // No descriptors are left to look for the others with.
+    if (!root.reaped) process.kill(root.pid, signals.kill);
   }
 }
 
-/** Adds to `members` whoever belongs to them, and gives those that were not killed before. */
-function liveMembers(members: Set<number>): number[] {
-  const others = new Map<number, ProcessStat>();
-  const alive: number[] = [];
-  for (const pid of livePids()) {
-    const stat = readStat(pid);
-    if (stat === undefined || isDead(stat)) continue;
-    if (members.has(pid)) alive.push(pid);
-    else others.set(pid, stat);
+async function killAllOf(tree: ProcessTree): Promise<void> {
+  for (let look = 0; look < maxLooks; look++) {
+    const fresh = await tree.grow();
+    if (fresh.length === 0) break;
+    for (const member of fresh) if (!hasEnded(member)) kill(member, signals.stop);
   }
-  for (let grown = true; grown;) {
-    grown = false;
-    for (const [pid, { parent, session }] of others) {
-      if (!members.has(parent) && !members.has(session)) continue;
-      others.delete(pid);
-      // A session belongs with any of its members: who began it may have gone.
-      members.add(pid).add(session);
-      alive.push(pid);
-      grown = true;
+  for (const member of tree.members.values()) kill(member, signals.kill);
+}
+
+class ProcessTree {
+  readonly members = new Map<number, ProcessFacts>();
+  private readonly groups = new Set<number>();
+  private readonly sessions = new Set<number>();
+  private readonly own = factsOf(process.pid);
+
+  constructor(private readonly root: Child) {}
+
+  /** Adds those that belong and were not known, and returns them. */
+  async grow(): Promise<ProcessFacts[]> {
+    const fresh: ProcessFacts[] = [];
+    let rest: ProcessFacts[] = [];
+    for await (const found of allProcesses()) {
+      if (this.members.has(found.pid) || found.pid === process.pid) continue;
+      if (isMarked(found, this.root)) fresh.push(this.add(found));
+      else rest.push(found);
     }
+    // A child may come before its parent in the list: as long as some are found, the rest is asked again.
+    for (let before = -1; before !== fresh.length;) {
+      before = fresh.length;
+      rest = rest.filter((found) => {
+        if (!this.isTied(found)) return true;
+        fresh.push(this.add(found));
+        return false;
+      });
+    }
+    return fresh;
   }
-  return alive;
+
+  private add(member: ProcessFacts): ProcessFacts {
+    this.members.set(member.pid, member);
+    if (member.group !== this.own?.group) this.groups.add(member.group);
+    if (member.session !== this.own?.session) this.sessions.add(member.session);
+    return member;
+  }
+
+  private isTied({ parent, group, session }: ProcessFacts): boolean {
+    return this.members.has(parent) || this.groups.has(group) || this.sessions.has(session);
+  }
+}
+
+function isMarked({ pid, parent }: ProcessFacts, { mark }: Child): boolean {
+  // Kernel threads have no environment, and there are many.
+  if (parent === kernelThreadParent) return false;
+  try {
+    return fs.readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(mark);
+  } catch {
+    return false;
+  }
 }

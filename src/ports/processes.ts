@@ -20,7 +20,7 @@ export interface RunOptions {
   maxOutputBytes?: number;
   /**
    * Give the child /dev/null for all of stdin, stdout and stderr. For tools whose own children live on
-   * (`crun run --detach`) and would otherwise hold the pipes open; the exit is then seen on a pipe of its own.
+   * (`crun run --detach`) and would otherwise inherit pipes that nobody reads any more.
    */
   detachedOutput?: boolean;
 }
@@ -50,7 +50,7 @@ export interface Processes {
   /**
    * Starts a conmon-style monitor: it gets a report pipe (fd named in _OCI_SYNCPIPE, set here) and a start
    * pipe (fd named in _OCI_STARTPIPE, written at once). Resolves with the first report line (JSON text) and with what
-   * came on stderr; a monitor that ends without a report gives `report: ''`.
+   * came on stderr; a monitor that ends without a report gives `report: ''`. One that is late is killed like a `run`.
    */
   startMonitor(options: MonitorOptions): Promise<{ report: string; stderr: string }>;
   /**
@@ -64,6 +64,6 @@ export interface Processes {
   kill(process: ProcessIdentity, signal: number): boolean;
   /** Resolves true once the process is gone or a zombie, false when `timeoutMs` passed first. Must not depend on a parent reaping it. */
   waitGone(process: ProcessIdentity, timeoutMs: number): Promise<boolean>;
-  /** Pids whose /proc/PID/cgroup or environment is irrelevant: all live pids with argv, for orphan sweeps at start only. */
+  /** All live processes of the machine with their argv, for orphan sweeps at start only. */
   list(): Promise<{ identity: ProcessIdentity; argv: string[] }[]>;
 }
