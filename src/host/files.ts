@@ -64,6 +64,7 @@ export function createFiles(): Files {
         ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { device: deviceOf(stat) } : {}),
       };
     },
+    realPath: (file) => fs.promises.realpath(file).catch(absent),
     writeToFifo: async (fifo, text) => {
       const flags = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
       const file = await fs.promises.open(fifo, flags).catch((thrown: unknown) => {

@@ -112,8 +112,19 @@ export function parseMountInfo(text: string): MountEntry[] {
     .map((line) => {
       const [before = '', after = ''] = line.split(' - ');
       const [fsType = '', source = ''] = after.split(' ');
-      return { target: unescapeOctal(before.split(' ')[4] ?? ''), fsType, source: unescapeOctal(source) };
+      const fields = before.split(' ');
+      const propagation = propagationOf(fields.slice(optionalFields));
+      const target = unescapeOctal(fields[4] ?? '');
+      return { target, fsType, source: unescapeOctal(source), propagation };
     });
+}
+
+/** Where a line's optional fields begin: behind id, parent, device, root, target and options. */
+const optionalFields = 6;
+
+function propagationOf(optional: readonly string[]): MountEntry['propagation'] {
+  if (optional.some((field) => field.startsWith('shared:'))) return 'shared';
+  return optional.some((field) => field.startsWith('master:')) ? 'slave' : 'private';
 }
 
 function unescapeOctal(text: string): string {

@@ -5,6 +5,7 @@ import type { ResolvedImageUser } from '../spec/image-user.js';
 import { resolveImageUser } from '../spec/image-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { hostDevices } from './host-devices.js';
+import { resolveMountSources } from './mount-sources.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
 
@@ -19,13 +20,9 @@ export class ContainerBundles {
     sandbox: SandboxRecord,
     made: { rootfs: string; image: ImageInfo },
   ): Promise<ResolvedImageUser> {
-    const { files } = this.pods.parts.host;
-    const { limits } = this.pods.parts;
-    const { config } = record;
-    for (const mount of config.mounts) {
-      // A missing host path becomes a folder, as under the other runtimes.
-      if ((await files.stat(mount.host_path)) === undefined) await files.makeDir(mount.host_path);
-    }
+    const { host, limits } = this.pods.parts;
+    const { files } = host;
+    const config = { ...record.config, mounts: await resolveMountSources(host, record.config.mounts) };
     if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
     const user = await this.resolveUser(made.rootfs, config, made.image);
     const sandboxDir = this.pods.sandboxDir(sandbox.id);

@@ -1,4 +1,5 @@
 import { NodeletError } from '../base/errors.js';
+import type { SandboxId } from '../base/ids.js';
 import type { ContainerStatusResponse, PodSandboxStatusResponse } from '../ports/cri/messages.js';
 import {
   ContainerStateValues,
@@ -46,6 +47,8 @@ import { Pods } from './pods.js';
 import { startPatrol } from './patrol.js';
 import { recover } from './recovery.js';
 import { SandboxService } from './sandbox-service.js';
+import type { SettleServices } from './settle-sandbox.js';
+import { hasEndedUnnoticed, settleSandbox } from './settle-sandbox.js';
 
 const nsPerMs = 1_000_000n;
 const maxExecOutputBytes = 16 * 1024 * 1024;
@@ -71,8 +74,8 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
-      ...sandboxVerbs(pods, sandboxes),
-      ...containerVerbs(pods, containers),
+      ...sandboxVerbs(pods, services),
+      ...containerVerbs(pods, services),
       ...nodeVerbs(pods, version),
     },
     start: async () => {
@@ -115,7 +118,15 @@ function tally<State extends string>(
   return counts;
 }
 
-function sandboxVerbs(pods: Pods, sandboxes: SandboxService) {
+/** An end that nobody has told of yet is recorded before a status is told: a patrol alone would be seconds late. */
+async function noticeEnd(pods: Pods, services: SettleServices, id: SandboxId): Promise<void> {
+  const sandbox = pods.ledger.sandbox(id);
+  if (sandbox === undefined || !hasEndedUnnoticed(pods, sandbox)) return;
+  await pods.queue.run(id, () => settleSandbox(pods, services, id));
+}
+
+function sandboxVerbs(pods: Pods, services: SettleServices) {
+  const { sandboxes } = services;
   return {
     RunPodSandbox: async (request, ctx) => {
       if (request.config === null) {
@@ -135,6 +146,7 @@ function sandboxVerbs(pods: Pods, sandboxes: SandboxService) {
       return newRemovePodSandboxResponse();
     },
     PodSandboxStatus: async (request): Promise<PodSandboxStatusResponse> => {
+      await noticeEnd(pods, services, pods.ledger.findSandbox(request.pod_sandbox_id).id);
       const record = pods.ledger.findSandbox(request.pod_sandbox_id);
       return newPodSandboxStatusResponse({
         status: sandboxStatus(record),
@@ -156,7 +168,8 @@ function sandboxVerbs(pods: Pods, sandboxes: SandboxService) {
   } satisfies Partial<RuntimeVerbs>;
 }
 
-function containerVerbs(pods: Pods, containers: ContainerService) {
+function containerVerbs(pods: Pods, services: SettleServices) {
+  const { containers } = services;
   const runner = pods.parts.runner;
   const running = (given: string) => {
     const record = pods.ledger.findContainer(given);
@@ -196,6 +209,7 @@ function containerVerbs(pods: Pods, containers: ContainerService) {
           .map(containerItem),
       }),
     ContainerStatus: async (request): Promise<ContainerStatusResponse> => {
+      await noticeEnd(pods, services, pods.ledger.findContainer(request.container_id).sandboxId);
       const record = pods.ledger.findContainer(request.container_id);
       return newContainerStatusResponse({
         status: containerStatus(record),

@@ -16,16 +16,20 @@ export interface SettleServices {
 export function isUnsettled(pods: Pods, sandbox: SandboxRecord): boolean {
   return (
     (sandbox.stage !== 'ready' && sandbox.stage !== 'stopped') ||
+    hasEndedUnnoticed(pods, sandbox) ||
+    pods.ledger
+      .containersOf(sandbox.id)
+      .some(({ stage }) => stage === 'creating' || stage === 'starting' || stage === 'removing')
+  );
+}
+
+/** Whether the infra container or a running one has ended without its record knowing. */
+export function hasEndedUnnoticed(pods: Pods, sandbox: SandboxRecord): boolean {
+  return (
     hasLostInfra(pods, sandbox) ||
     pods.ledger
       .containersOf(sandbox.id)
-      .some(
-        ({ stage, process }) =>
-          stage === 'creating' ||
-          stage === 'starting' ||
-          stage === 'removing' ||
-          (stage === 'running' && !isAlive(pods, process)),
-      )
+      .some(({ stage, process }) => stage === 'running' && !isAlive(pods, process))
   );
 }
 

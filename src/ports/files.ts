@@ -27,6 +27,8 @@ export interface Files {
   /** Names in a folder, sorted; empty where there is no such folder. */
   list(path: string): Promise<string[]>;
   stat(path: string): Promise<FileStat | undefined>;
+  /** The path with every symlink on it followed; undefined where it leads to nothing. */
+  realPath(path: string): Promise<string | undefined>;
   /** Writes into an existing FIFO without waiting for a reader; `wrong-state` when nobody reads it. */
   writeToFifo(path: string, text: string): Promise<void>;
   /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. */

@@ -10,6 +10,8 @@ export interface MountEntry {
   target: string;
   fsType: string;
   source: string;
+  /** Whether mounts below it travel to its peers, only arrive from a master, or neither; mount_namespaces(7). */
+  propagation: 'shared' | 'slave' | 'private';
 }
 
 /** The mount table of nodelet's own mount namespace. Targets are absolute, without symlinks. */

@@ -74,6 +74,7 @@ export class AgentWorld {
       [...this.tree.keys()].filter((key) => key.startsWith(`${path}/`));
     return {
       writeToFifo: async () => undefined,
+      realPath: async (path) => (this.tree.has(path) || under(path).length > 0 ? path : undefined),
       read: async (path) => (this.tree.has(path) ? Buffer.from(this.tree.get(path) ?? '') : undefined),
       writeAtomic: async (path, content) => void this.tree.set(path, String(content)),
       makeDir: async (path) => void this.tree.set(`${path}/.`, ''),

@@ -45,6 +45,8 @@ export function simFiles(session: Session): Files {
         const kind = node.kind === 'fifo' ? 'other' : node.kind;
         return { kind, sizeBytes, mode: node.mode, uid: 0, gid: 0, mtimeMs: node.mtimeMs };
       }),
+    realPath: (path) =>
+      session.effect('files.realPath', path, () => (files.find(path) === undefined ? undefined : path)),
     writeToFifo: (path, text) =>
       session.effect('files.writeToFifo', path, () => {
         const node = files.find(path);

@@ -56,7 +56,12 @@ export function simMounts(session: Session): Mounts {
     unmount: (target) => session.effect('mounts.unmount', target, () => unmount(machine, target)),
     list: (prefix) =>
       session.effect('mounts.list', prefix, () =>
-        files.mounts.list(prefix).map(({ target, fsType, source }) => ({ target, fsType, source })),
+        files.mounts.list(prefix).map(({ target, fsType, source }) => ({
+          target,
+          fsType,
+          source,
+          propagation: 'private' as const,
+        })),
       ),
   };
 }

@@ -3,7 +3,7 @@ import type { MountEntry } from '../../../src/ports/mounts.js';
 import type { FileNode } from './file-nodes.js';
 import { isBelow, partsOf } from './file-nodes.js';
 
-export interface SimMount extends MountEntry {
+export interface SimMount extends Omit<MountEntry, 'propagation'> {
   /** Roots from the topmost layer down: one, but for an overlay. Writes go to the first. */
   roots: FileNode[];
 }

@@ -1,0 +1,54 @@
+import { NodeletError } from '../base/errors.js';
+import type { Mount } from '../ports/cri/messages.js';
+import type { Host } from '../ports/host.js';
+import type { MountEntry } from '../ports/mounts.js';
+
+/**
+ * The mounts of a request with their host paths resolved: symlinks followed, a missing path made as a folder (as
+ * under the other runtimes). Refuses a symlink that leads nowhere, and propagation that the host's own mount
+ * doesn't take part in, which the kernel would drop silently (mount_namespaces(7)).
+ */
+export async function resolveMountSources(
+  { files, mounts }: Pick<Host, 'files' | 'mounts'>,
+  asked: readonly Mount[],
+): Promise<Mount[]> {
+  const travels = asked.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE');
+  const table = travels ? await mounts.list('/') : [];
+  const resolved: Mount[] = [];
+  for (const [index, mount] of asked.entries()) {
+    const field = `config.mounts[${index}]`;
+    if ((await files.stat(mount.host_path)) === undefined) await files.makeDir(mount.host_path);
+    const source = await files.realPath(mount.host_path);
+    if (source === undefined) {
+      throw new NodeletError('invalid', `${mount.host_path} is a symlink that leads nowhere`, {
+        field: `${field}.host_path`,
+      });
+    }
+    checkPropagation(mount, mountOf(table, source), `${field}.propagation`);
+    resolved.push({ ...mount, host_path: source });
+  }
+  return resolved;
+}
+
+/** The mount that a path is on: of those whose target leads to it the deepest, the last one made. */
+function mountOf(table: readonly MountEntry[], path: string): MountEntry | undefined {
+  let found: MountEntry | undefined;
+  for (const entry of table) {
+    const inside = entry.target === '/' || path === entry.target || path.startsWith(`${entry.target}/`);
+    if (inside && entry.target.length >= (found?.target.length ?? 0)) found = entry;
+  }
+  return found;
+}
+
+function checkPropagation(
+  { host_path, propagation }: Mount,
+  on: MountEntry | undefined,
+  field: string,
+): void {
+  if (propagation === 'PROPAGATION_PRIVATE' || on?.propagation === 'shared') return;
+  if (propagation === 'PROPAGATION_HOST_TO_CONTAINER' && on?.propagation === 'slave') return;
+  throw new NodeletError('invalid', `${host_path} is on ${on?.target ?? '/'}, which is not a shared mount`, {
+    field,
+    remedy: `mount --make-shared ${on?.target ?? '/'}`,
+  });
+}
