@@ -24,6 +24,8 @@ export function createApiClient(socketPath: string): ApiClient {
       const body = call.body === undefined ? undefined : encodeBody(call.body);
       const outgoing = request({
         socketPath,
+        // A connection that was kept may have been closed by the daemon meanwhile: each call has its own.
+        agent: false,
         method: call.method,
         path: `${call.path}${queryOf(call.query)}`,
         headers: {

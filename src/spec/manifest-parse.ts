@@ -5,8 +5,10 @@ import type { PodManifest } from './pod-types.js';
 import type { FieldPath, FieldProblem } from './pod-validate.js';
 import { fieldName, validatePod, withDefaults } from './pod-validate.js';
 
-/** The largest manifest that is read, bytes: etcd, and so Kubernetes, takes no larger object either. */
-export const manifestMaxBytes = 1536 * 1024;
+/** The largest manifest that is read, bytes: thousands of pods, and less than two seconds of a slow machine's time. */
+export const manifestMaxBytes = 512 * 1024;
+/** More open brackets, or list marks in one line, than this have another purpose than to say something. */
+const maxNesting = 200;
 
 export interface ManifestProblem {
   kind: 'invalid' | 'unsupported';
@@ -47,10 +49,9 @@ export function manifestError(problems: readonly ManifestProblem[]): NodeletErro
 export function parseManifest(text: string, file: string): ParsedManifest {
   const lines = new LineCounter();
   const result: ParsedManifest = { pods: [], problems: [] };
-  if (Buffer.byteLength(text) > manifestMaxBytes) {
-    const message = `is larger than a manifest may be: ${manifestMaxBytes} bytes`;
-    return { pods: [], problems: [{ kind: 'invalid', file, line: 1, field: '', message }] };
-  }
+  const unfit = unfitText(text);
+  if (unfit !== undefined)
+    return { pods: [], problems: [{ kind: 'invalid', file, line: 1, field: '', message: unfit }] };
   const places = new Set<string>();
   const documents = parseAllDocuments(text, { lineCounter: lines, merge: true, uniqueKeys: true });
   for (const document of Array.isArray(documents) ? documents : []) {
@@ -63,15 +64,27 @@ export function parseManifest(text: string, file: string): ParsedManifest {
         message: found.message,
       });
     };
-    if (document.errors.length > 0) {
-      for (const error of document.errors)
-        result.problems.push({
-          kind: 'invalid',
-          file,
-          line: lines.linePos(error.pos[0]).line,
-          field: '',
-          message: `is not YAML: ${error.message.split(/ at line |\n/)[0] ?? ''}`,
-        });
+    // The first error is the one to put right: those after it are often its consequence.
+    const [error] = document.errors;
+    if (error !== undefined) {
+      const start = error.pos[0];
+      const twice = error.code === 'DUPLICATE_KEY';
+      result.problems.push({
+        kind: 'invalid',
+        file,
+        line: lines.linePos(start).line,
+        field: twice ? (/^["']?([^\s:"']+)/.exec(text.slice(start))?.[1] ?? '') : '',
+        message: twice
+          ? 'is there twice in its map'
+          : `is not YAML: ${error.message.split(/ at line |\n/)[0] ?? ''}`,
+      });
+      continue;
+    }
+    const [warning] = document.warnings;
+    if (warning?.code === 'TAG_RESOLVE_FAILED') {
+      const line = lines.linePos(warning.pos[0]).line;
+      const message = `has a tag that means nothing here: ${warning.message.split(/ at line |\n/)[0] ?? ''}`;
+      result.problems.push({ kind: 'invalid', file, line, field: '', message });
       continue;
     }
     let content: unknown;
@@ -101,6 +114,20 @@ export function parseManifest(text: string, file: string): ParsedManifest {
   if (result.pods.length === 0 && result.problems.length === 0)
     result.problems.push({ kind: 'invalid', file, line: 1, field: '', message: 'has no Pod in it' });
   return result;
+}
+
+/** What keeps a text from being parsed at all: the parser would take minutes, or all of the stack, for some. */
+function unfitText(text: string): string | undefined {
+  if (Buffer.byteLength(text) > manifestMaxBytes)
+    return `is larger than a manifest may be: ${manifestMaxBytes} bytes`;
+  let depth = 0;
+  for (const mark of text.matchAll(/[[{]|[\]}]/g)) {
+    depth = Math.max(0, depth + ('[{'.includes(mark[0]) ? 1 : -1));
+    if (depth > maxNesting) return 'is nested more deeply than any manifest';
+  }
+  return new RegExp(`([-?] ){${maxNesting}}`).test(text)
+    ? 'is nested more deeply than any manifest'
+    : undefined;
 }
 
 type Report = (found: FieldProblem) => void;
