@@ -1,10 +1,22 @@
 import type { Clock } from '../ports/clock.js';
+import { bind } from './libc.js';
+
+const clockGettime = bind<(clock: number, time: Buffer) => number>(
+  'int clock_gettime(int clock, void *time)',
+);
+const realTime = 0;
+
+/** The wall clock as it is set now, to the nanosecond, which Node itself doesn't tell. */
+function wallClockNs(): bigint {
+  const time = Buffer.alloc(16);
+  clockGettime(realTime, time);
+  return time.readBigInt64LE(0) * 1_000_000_000n + time.readBigInt64LE(8);
+}
 
 /** The kernel's clocks. */
 export function createClock(): Clock {
-  const epochOffsetNs = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
   return {
-    nowNs: () => epochOffsetNs + process.hrtime.bigint(),
+    nowNs: wallClockNs,
     monotonicMs: () => performance.now(),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {

@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
+import { FolderWatch } from './folder-watch.js';
+import { removeTree } from './tree-removal.js';
 
 const code = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoException).code;
 const absent = (thrown: unknown): undefined => {
@@ -37,12 +39,7 @@ export function createFiles(): Files {
       }
     },
     makeDir,
-    removeTree: async (dir) => {
-      await fs.promises.rm(dir, { recursive: true, force: true }).catch((thrown: unknown) => {
-        if (code(thrown) !== 'EBUSY') throw thrown;
-        throw new NodeletError('wrong-state', `${dir} still holds a mount`, { cause: thrown });
-      });
-    },
+    removeTree,
     list: async (dir) => ((await fs.promises.readdir(dir).catch(absent)) ?? []).sort(),
     stat: async (file) => {
       const stat = await fs.promises.lstat(file).catch(absent);
@@ -73,10 +70,8 @@ export function createFiles(): Files {
       await file.write(text).finally(() => file.close());
     },
     watch: (dir, changed) => {
-      const watcher = fs.watch(dir, (_event, name) => {
-        if (name !== null) changed(name);
-      });
-      return () => watcher.close();
+      const watch = new FolderWatch(dir, changed);
+      return () => watch.stop();
     },
   };
 }

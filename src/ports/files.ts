@@ -22,7 +22,7 @@ export interface Files {
   writeAtomic(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** mkdir -p; `mode` (default 0o755) for the folders it makes. */
   makeDir(path: string, mode?: number): Promise<void>;
-  /** rm -rf that refuses to cross into another file system (a mount left inside makes it fail with `wrong-state`). */
+  /** rm -rf that deletes nothing behind a mount: one that is left inside makes it fail with `wrong-state`. */
   removeTree(path: string): Promise<void>;
   /** Names in a folder, sorted; empty where there is no such folder. */
   list(path: string): Promise<string[]>;
@@ -31,6 +31,6 @@ export interface Files {
   realPath(path: string): Promise<string | undefined>;
   /** Writes into an existing FIFO without waiting for a reader; `wrong-state` when nobody reads it. */
   writeToFifo(path: string, text: string): Promise<void>;
-  /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. */
+  /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. The folder may come later, or go and come back: all its entries are told then. */
   watch(dir: string, changed: (name: string) => void): () => void;
 }
