@@ -97,3 +97,10 @@ async function finishStart(pods: Pods, containers: ContainerService, record: Con
     monitor: undefined,
   });
 }
+
+/** An end that nobody has told of yet is recorded before a status is told: a patrol alone would be seconds late. */
+export async function noticeEnd(pods: Pods, services: SettleServices, id: SandboxId): Promise<void> {
+  const sandbox = pods.ledger.sandbox(id);
+  if (sandbox === undefined || !hasEndedUnnoticed(pods, sandbox)) return;
+  await pods.queue.run(id, () => settleSandbox(pods, services, id));
+}

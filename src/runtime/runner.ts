@@ -6,6 +6,7 @@ import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
+import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
 import { toolError } from './tool-error.js';
@@ -26,8 +27,6 @@ const logReopenPatienceMs = 5_000;
 const logReopenPollMs = 5;
 const monitorPatienceMs = 2_000;
 const sigkill = 9;
-/** conmon's control pipe: `2` asks it to reopen the log. */
-const reopenCommand = '2 0 0\n';
 
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
@@ -167,27 +166,13 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       ctx.phase('oci-create');
       try {
         const { report, stderr } = await processes.startMonitor({
-          argv: [
-            config.conmonPath,
-            ...['--api-version', '1', '-c', request.id, '-u', request.id, '-n', request.name],
-            ...[
-              '-r',
-              await program(request.handler),
-              '-b',
-              request.bundle,
-              '-p',
-              pidFile,
-              '-P',
-              monitorPidFile,
-            ],
-            ...['--exit-dir', exitDir, '--persist-dir', request.bundle, '--socket-dir-path', request.bundle],
-            ...['--full-attach', '--log-level', 'error'],
-            ...['-l', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`],
-            ...runtimeArgs(request.handler).flatMap((arg) => ['--runtime-arg', arg]),
-            ...(request.terminal ? ['-t'] : []),
-            ...(request.stdin ? ['-i'] : []),
-            ...(request.stdin && !request.stdinOnce ? ['--leave-stdin-open'] : []),
-          ],
+          argv: monitorArgv(request, {
+            conmon: config.conmonPath,
+            runtime: [await program(request.handler), ...runtimeArgs(request.handler)],
+            exitDir,
+            pidFile,
+            monitorPidFile,
+          }),
           env,
           timeoutMs: toolTimeoutMs,
           signal: ctx.signal,
@@ -287,10 +272,3 @@ const callOf = ({ handler }: RunnerTarget, verb: string) => ({
   verb,
   commandField: 'config.command',
 });
-
-/** conmon's report: `{"data": PID}`, or `{"data": -1, "message": "…"}` where the runtime refused. */
-function parseReport(report: string): { data: number; message: string } {
-  if (report === '') return { data: -1, message: '' };
-  const parsed = JSON.parse(report) as { data: number; message?: string };
-  return { data: parsed.data, message: parsed.message ?? '' };
-}

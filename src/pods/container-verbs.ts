@@ -1,0 +1,106 @@
+import { NodeletError } from '../base/errors.js';
+import type { ContainerStatusResponse } from '../ports/cri/messages.js';
+import {
+  newContainerStatusResponse,
+  newCreateContainerResponse,
+  newExecResponse,
+  newExecSyncResponse,
+  newListContainersResponse,
+  newRemoveContainerResponse,
+  newReopenContainerLogResponse,
+  newStartContainerResponse,
+  newStopContainerResponse,
+} from '../ports/cri/messages.js';
+import type { RuntimeVerbs } from '../ports/cri/runtime.js';
+import { offerExec } from './exec-offer.js';
+import { containerItem, containerMatches, containerStatus } from './messages.js';
+import type { Pods } from './pods.js';
+import type { SettleServices } from './settle-sandbox.js';
+import { noticeEnd } from './settle-sandbox.js';
+
+const maxExecOutputBytes = 16 * 1024 * 1024;
+
+/** CRI's verbs about containers, exec and logs included. */
+export function containerVerbs(pods: Pods, services: SettleServices) {
+  const { containers } = services;
+  const runner = pods.parts.runner;
+  const running = (given: string) => {
+    const record = pods.ledger.findContainer(given);
+    if (record.stage === 'running') return record;
+    throw new NodeletError('wrong-state', `container ${record.id} is ${record.stage}, not running`, {
+      field: 'container_id',
+    });
+  };
+  return {
+    CreateContainer: async (request, ctx) => {
+      if (request.config === null) {
+        throw new NodeletError('invalid', 'the container has no config', { field: 'config' });
+      }
+      const sandbox = pods.ledger.findSandbox(request.pod_sandbox_id);
+      const id = await containers.create(sandbox, request.config, ctx);
+      return newCreateContainerResponse({ container_id: id });
+    },
+    StartContainer: async (request, ctx) => {
+      await containers.start(pods.ledger.findContainer(request.container_id).id, ctx);
+      return newStartContainerResponse();
+    },
+    StopContainer: async (request) => {
+      const record = pods.ledger.findContainerIfAny(request.container_id);
+      if (record !== undefined) await containers.stop(record.id, Number(request.timeout) * 1000);
+      return newStopContainerResponse();
+    },
+    RemoveContainer: async (request) => {
+      const record = pods.ledger.findContainerIfAny(request.container_id);
+      if (record !== undefined) await containers.remove(record.id);
+      return newRemoveContainerResponse();
+    },
+    ListContainers: async (request) =>
+      newListContainersResponse({
+        containers: pods.ledger
+          .allContainers()
+          .filter((record) => containerMatches(record, request.filter))
+          .map(containerItem),
+      }),
+    ContainerStatus: async (request): Promise<ContainerStatusResponse> => {
+      await noticeEnd(pods, services, pods.ledger.findContainer(request.container_id).sandboxId);
+      const record = pods.ledger.findContainer(request.container_id);
+      return newContainerStatusResponse({
+        status: containerStatus(record),
+        info: request.verbose ? { info: JSON.stringify({ pid: record.process?.pid ?? 0, record }) } : {},
+      });
+    },
+    ExecSync: async (request, ctx) => {
+      if (request.cmd.length === 0) {
+        throw new NodeletError('invalid', 'no command is given', { field: 'cmd' });
+      }
+      if (request.timeout.startsWith('-')) {
+        throw new NodeletError('invalid', 'is negative', { field: 'timeout' });
+      }
+      const record = running(request.container_id);
+      const timeoutMs = request.timeout === '0' ? undefined : Number(request.timeout) * 1000;
+      const result = await runner.execSync(
+        {
+          ...containers.target(record),
+          cmd: request.cmd,
+          timeoutMs,
+          maxOutputBytes: maxExecOutputBytes,
+        },
+        ctx,
+      );
+      return newExecSyncResponse({
+        exit_code: result.exitCode,
+        stdout: result.stdout,
+        stderr: result.stderr,
+      });
+    },
+    Exec: async (request) => {
+      const target = containers.target(running(request.container_id));
+      return newExecResponse({ url: offerExec(pods, target, request) });
+    },
+    ReopenContainerLog: async (request, ctx) => {
+      const record = running(request.container_id);
+      await runner.reopenLog({ ...containers.target(record), logPath: record.logPath }, ctx);
+      return newReopenContainerLogResponse();
+    },
+  } satisfies Partial<RuntimeVerbs>;
+}

@@ -1,0 +1,57 @@
+import {
+  newLinuxRuntimeConfiguration,
+  newRuntimeCondition,
+  newRuntimeConfigResponse,
+  newRuntimeFeatures,
+  newRuntimeHandler,
+  newRuntimeHandlerFeatures,
+  newRuntimeStatus,
+  newStatusResponse,
+  newVersionResponse,
+} from '../ports/cri/messages.js';
+import type { RuntimeVerbs } from '../ports/cri/runtime.js';
+import type { Pods } from './pods.js';
+
+const nsPerMs = 1_000_000n;
+
+/** CRI's verbs about the runtime as a whole. */
+export function nodeVerbs(pods: Pods, version: string) {
+  const { network, runner, host } = pods.parts;
+  return {
+    Version: async () =>
+      newVersionResponse({
+        version: '0.1.0',
+        runtime_name: 'nodelet',
+        runtime_version: version,
+        runtime_api_version: 'v1',
+      }),
+    Status: async (request) => {
+      const net = network.ready();
+      return newStatusResponse({
+        status: newRuntimeStatus({
+          conditions: [
+            newRuntimeCondition({ type: 'RuntimeReady', status: true }),
+            newRuntimeCondition({
+              type: 'NetworkReady',
+              status: net.ready,
+              reason: net.reason,
+              message: net.message,
+            }),
+          ],
+        }),
+        info: request.verbose
+          ? {
+              config: JSON.stringify(pods.parts.config),
+              nowMs: (host.clock.nowNs() / nsPerMs).toString(),
+            }
+          : {},
+        runtime_handlers: ['', ...runner.handlers()].map((name) =>
+          newRuntimeHandler({ name, features: newRuntimeHandlerFeatures() }),
+        ),
+        features: newRuntimeFeatures({ supplemental_groups_policy: true }),
+      });
+    },
+    RuntimeConfig: async () =>
+      newRuntimeConfigResponse({ linux: newLinuxRuntimeConfiguration({ cgroup_driver: 'CGROUPFS' }) }),
+  } satisfies Partial<RuntimeVerbs>;
+}

@@ -1,0 +1,78 @@
+import { ContainerStateValues, PodSandboxStateValues } from '../ports/cri/messages.js';
+import type { RuntimeVerbs } from '../ports/cri/runtime.js';
+import { ContainerService } from './container-service.js';
+import { containerVerbs } from './container-verbs.js';
+import { followExits, settleExit } from './exits.js';
+import { containerState, sandboxState } from './messages.js';
+import { nodeVerbs } from './node-verbs.js';
+import { startPatrol } from './patrol.js';
+import type { PodsParts } from './pods.js';
+import { Pods } from './pods.js';
+import { recover } from './recovery.js';
+import { SandboxService } from './sandbox-service.js';
+import { sandboxVerbs } from './sandbox-verbs.js';
+
+/** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
+export interface PodsRoom {
+  verbs: RuntimeVerbs;
+  /** Recovers from the last run, then follows exits. */
+  start(): Promise<void>;
+  /** Stops following; containers run on. */
+  stop(): Promise<void>;
+  /** Stops and removes every sandbox: nodelet is leaving the machine. */
+  removeAll(): Promise<void>;
+  /** How many sandboxes and containers are in each CRI state (`ready`, `running`), for metrics. */
+  counts(): { sandboxes: Record<string, number>; containers: Record<string, number> };
+}
+
+export function createPods(parts: PodsParts, version: string): PodsRoom {
+  const pods = new Pods(parts);
+  const containers = new ContainerService(pods);
+  const sandboxes = new SandboxService(pods, containers);
+  const services = { sandboxes, containers };
+  let stopFollowing: () => void = () => undefined;
+  return {
+    verbs: {
+      ...sandboxVerbs(pods, services),
+      ...containerVerbs(pods, services),
+      ...nodeVerbs(pods, version),
+    },
+    start: async () => {
+      await recover(pods, services);
+      const stopWatch = followExits(pods);
+      const stopPatrol = startPatrol(pods, services);
+      stopFollowing = () => {
+        stopWatch();
+        stopPatrol();
+      };
+      // An exit between recovery and the watch would be missed otherwise.
+      for (const record of pods.ledger.allContainers()) {
+        await pods.queue.run(record.sandboxId, () => settleExit(pods, record.id));
+      }
+    },
+    stop: async () => {
+      stopFollowing();
+      await pods.queue.drain();
+    },
+    removeAll: async () => {
+      for (const record of pods.ledger.allSandboxes()) await sandboxes.remove(record.id);
+    },
+    counts: () => ({
+      sandboxes: tally(PodSandboxStateValues, pods.ledger.allSandboxes().map(sandboxState)),
+      containers: tally(ContainerStateValues, pods.ledger.allContainers().map(containerState)),
+    }),
+  };
+}
+
+/** How many are in each state, by the state's short name (`ready`); zero, too, so that a graph has no gaps. */
+function tally<State extends string>(
+  known: readonly State[],
+  states: (State | undefined)[],
+): Record<string, number> {
+  const shortName = (state: State): string => state.replace(/^(SANDBOX|CONTAINER)_/, '').toLowerCase();
+  const counts = Object.fromEntries(known.map((state) => [shortName(state), 0]));
+  for (const state of states) {
+    if (state !== undefined) counts[shortName(state)] = (counts[shortName(state)] ?? 0) + 1;
+  }
+  return counts;
+}
