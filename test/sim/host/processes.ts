@@ -72,8 +72,8 @@ export function simProcesses(session: Session): Processes {
     const cancels: (() => void)[] = [];
     const cut = new Promise<never>((_, reject) => {
       const end = (reason: Error) => {
-        processes.signal(process satisfies SimProcess, sigkill);
         reject(reason);
+        processes.signal(process satisfies SimProcess, sigkill);
       };
       if (timeoutMs !== undefined) {
         const late = new NodeletError('deadline', `${program} took longer than ${timeoutMs} ms`);

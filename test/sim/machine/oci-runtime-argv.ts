@@ -8,6 +8,7 @@ export interface RuntimeArgv {
   dir: string;
   bundle: string;
   pidFile: string | undefined;
+  log: string | undefined;
   /** File with the process that `exec` runs. */
   processFile: string;
   force: boolean;
@@ -47,6 +48,7 @@ export function parseRuntimeArgv([, ...rest]: readonly string[]): RuntimeArgv {
     dir: `${options.get('--root') ?? '/run/crun'}/${id}`,
     bundle: options.get('--bundle') ?? options.get('-b') ?? '.',
     pidFile: options.get('--pid-file'),
+    log: options.get('--log'),
     processFile: options.get('--process') ?? '',
     force: options.has('--force') || options.has('-f'),
     args: rest,

@@ -23,8 +23,16 @@ const failed = (stderr: string, exitCode = 1): ToolOutcome => ({ exitCode, stdou
 export class OciRuntimeModel {
   constructor(private readonly machine: SimMachine) {}
 
+  /** With `--log`, what the runtime has to say goes there and not to the caller. */
   run({ argv, cut }: ToolCall): ToolOutcome {
     const call = parseRuntimeArgv(argv);
+    const outcome = this.perform(call, cut);
+    if (call.log === undefined || outcome.stderr === '') return outcome;
+    this.machine.files.write(call.log, `${outcome.stderr}\n`);
+    return { ...outcome, stderr: '' };
+  }
+
+  private perform(call: RuntimeArgv, cut: () => void): ToolOutcome {
     switch (call.verb) {
       case 'run': {
         const created = this.create(call, cut);

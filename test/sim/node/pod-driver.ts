@@ -63,6 +63,14 @@ export class PodDriver {
     this.promised.leaving = false;
   }
 
+  /** The names alone: sandbox and container made and removed, nothing started. */
+  async reuseNames(): Promise<void> {
+    const sandbox = await this.ensureSandbox();
+    for (const name of ['main', 'job'] as const) await this.create(sandbox, name);
+    await this.down();
+  }
+
+  /** Sandbox ready, `main` running, `job` ended, and an exec that worked. */
   async up(): Promise<void> {
     const sandbox = await this.ensureSandbox();
     const main = await this.ensure(sandbox, 'main');
@@ -128,15 +136,18 @@ export class PodDriver {
       if (isJob || status.state !== 'CONTAINER_EXITED') return status;
       await cri.RemoveContainer(newRemoveContainerRequest({ container_id: there.id }), ctx);
     }
-    const config = containerConfig(name);
-    const sandboxPart = { pod_sandbox_id: sandbox, sandbox_config: sandboxConfig(this.script) };
-    const id =
-      there?.state === 'CONTAINER_CREATED'
-        ? there.id
-        : (await cri.CreateContainer(newCreateContainerRequest({ ...sandboxPart, config }), ctx))
-            .container_id;
+    const id = there?.state === 'CONTAINER_CREATED' ? there.id : await this.create(sandbox, name);
     await cri.StartContainer(newStartContainerRequest({ container_id: id }), ctx);
     return this.status(id);
+  }
+
+  private async create(sandbox: string, name: 'main' | 'job'): Promise<string> {
+    const request = newCreateContainerRequest({
+      pod_sandbox_id: sandbox,
+      sandbox_config: sandboxConfig(this.script),
+      config: containerConfig(name),
+    });
+    return (await this.cri.CreateContainer(request, ctx)).container_id;
   }
 
   /** Killed, or its end unknown, where the pod's restart policy says to try again. */

@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+import type { ContractFactory } from './contract.js';
+import { declareContract, eventually, outcomeOf } from './contract.js';
+
+export function filesContract(factory: ContractFactory): void {
+  declareContract('files', factory, {
+    'gives undefined, nothing or no error for what is not there': async ({ host: { files }, dir }) => {
+      expect(await files.read(`${dir}/absent`)).to.equal(undefined);
+      expect(await files.stat(`${dir}/absent`)).to.equal(undefined);
+      expect(await files.list(`${dir}/absent`)).to.deep.equal([]);
+      await files.removeTree(`${dir}/absent`);
+    },
+    'writes a file with its parent folders, and writes over it': async ({ host: { files }, dir }) => {
+      await files.writeAtomic(`${dir}/a/b/file`, 'one', 0o600);
+      await files.writeAtomic(`${dir}/a/b/file`, Buffer.from('two'), 0o640);
+      expect((await files.read(`${dir}/a/b/file`))?.toString()).to.equal('two');
+      expect(await files.stat(`${dir}/a/b/file`)).to.include({ kind: 'file', sizeBytes: 3, mode: 0o640 });
+      expect(await files.list(`${dir}/a/b`), 'no temporary file stays').to.deep.equal(['file']);
+    },
+    'makes folders down to the last, again and again': async ({ host: { files }, dir }) => {
+      for (const _ of [1, 2]) await files.makeDir(`${dir}/x/y`, 0o700);
+      expect(await files.stat(`${dir}/x/y`)).to.include({ kind: 'dir', mode: 0o700 });
+    },
+    'lists names in order': async ({ host: { files }, dir }) => {
+      for (const name of ['b', 'c', 'a']) await files.writeAtomic(`${dir}/${name}`, '');
+      expect(await files.list(dir)).to.deep.equal(['a', 'b', 'c']);
+    },
+    'removes a tree': async ({ host: { files }, dir }) => {
+      await files.writeAtomic(`${dir}/tree/deep/file`, 'x');
+      await files.removeTree(`${dir}/tree`);
+      expect(await files.list(dir)).to.deep.equal([]);
+    },
+    'refuses to remove a tree with a mount in it, and spares what is mounted': async (world) => {
+      const { files, mounts } = world.host;
+      const target = `${world.dir}/tree/mounted`;
+      await files.makeDir(target);
+      await mounts.tmpfs(target, { sizeBytes: 0, mode: 0o755 });
+      await files.writeAtomic(`${target}/precious`, 'data');
+      expect(await outcomeOf(files.removeTree(`${world.dir}/tree`))).to.equal('wrong-state');
+      expect((await files.read(`${target}/precious`))?.toString()).to.equal('data');
+      await mounts.unmount(target);
+      await files.removeTree(`${world.dir}/tree`);
+      expect(await files.stat(`${world.dir}/tree`)).to.equal(undefined);
+    },
+    'tells of a file that appears in a watched folder': async (world) => {
+      const { files } = world.host;
+      const told = new Set<string>();
+      const stop = files.watch(world.dir, (name) => told.add(name));
+      await files.writeAtomic(`${world.dir}/news`, 'x');
+      await eventually(world, 'the name', async () => told.has('news') || undefined);
+      stop();
+    },
+    'says nothing any more once the watch was stopped': async (world) => {
+      const { files } = world.host;
+      let told = 0;
+      files.watch(world.dir, () => told++)();
+      const other = new Set<string>();
+      const stop = files.watch(world.dir, (name) => other.add(name));
+      await files.writeAtomic(`${world.dir}/news`, 'x');
+      await eventually(world, 'the name, to the other watch', async () => other.has('news') || undefined);
+      stop();
+      expect(told).to.equal(0);
+    },
+    'refuses to write into a pipe that is not there': async ({ host: { files }, dir }) => {
+      expect(await outcomeOf(files.writeToFifo(`${dir}/absent`, 'x'))).to.equal('wrong-state');
+    },
+  });
+}
