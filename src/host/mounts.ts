@@ -1,8 +1,8 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
-import type { MountEntry, Mounts } from '../ports/mounts.js';
+import type { MountEntry, Mounts, OverlayMount } from '../ports/mounts.js';
 import { bind, errnoName, lastErrno } from './libc.js';
+import { makeReadOnly } from './read-only-mount.js';
 
 type MountArguments = [
   source: string,
@@ -16,7 +16,7 @@ export const mount = bind<(...args: MountArguments) => number>(
 );
 const umount2 = bind<(target: string, flags: number) => number>('int umount2(const char *target, int flags)');
 
-const flag = { readOnly: 1, noSuid: 2, noDev: 4, noExec: 8, remount: 32, bind: 4096, rec: 16384 };
+const flag = { noSuid: 2, noDev: 4, noExec: 8, bind: 4096, rec: 16384 };
 const detach = 2;
 
 function mustMount(what: string, args: MountArguments): void {
@@ -26,18 +26,37 @@ function mustMount(what: string, args: MountArguments): void {
   });
 }
 
-/** The kernel takes one page of mount options and cuts off what is more. */
+/** The kernel takes one page of mount options, and cuts off what is more. */
 const optionsMaxBytes = 4095;
 
-/** Calls `use` with names for the same folders that are as short as can be: below a descriptor of their common parent. */
-function withShortPaths(folders: readonly string[], use: (short: string[]) => void): void {
-  const [parent = '', ...others] = new Set(folders.map((folder) => path.dirname(folder)));
-  const fd = fs.openSync(parent, 'r');
+/** In overlayfs' options a comma ends the option and a colon the folder. */
+const escaped = (folder: string): string => folder.replace(/[\\:,]/g, '\\$&');
+
+function overlayOptions({ lowers, upper, work }: OverlayMount): string {
+  return `lowerdir=${lowers.join(':')},upperdir=${escaped(upper)},workdir=${escaped(work)},volatile`;
+}
+
+/**
+ * Overlayfs of a few dozen layers fits into the page by their paths; of some two hundred, more than any builder makes, by
+ * descriptors in place of paths.
+ */
+function mountOverlay(overlay: OverlayMount): void {
+  const { target, lowers } = overlay;
+  const byPath = overlayOptions({ ...overlay, lowers: lowers.map(escaped) });
+  const mountWith = (options: string) =>
+    mustMount(`overlay at ${target}`, ['overlay', target, 'overlay', 0, options]);
+  if (Buffer.byteLength(byPath) <= optionsMaxBytes) return mountWith(byPath);
+  const fds: number[] = [];
   try {
-    const short = folders.map((folder) => `/proc/self/fd/${fd}/${path.basename(folder)}`);
-    use(others.length === 0 ? short : [...folders]);
+    for (const lower of lowers)
+      fds.push(fs.openSync(lower, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
+    const byDescriptor = overlayOptions({ ...overlay, lowers: fds.map((fd) => `/proc/self/fd/${fd}`) });
+    if (Buffer.byteLength(byDescriptor) <= optionsMaxBytes) return mountWith(byDescriptor);
+    throw new NodeletError('unsupported', `the kernel takes no overlay of ${lowers.length} layers`, {
+      remedy: 'build the image with fewer layers',
+    });
   } finally {
-    fs.closeSync(fd);
+    fds.forEach((fd) => fs.closeSync(fd));
   }
 }
 
@@ -49,21 +68,7 @@ export function mountCgroupV1(controller: string, target: string): void {
 /** Mounts by system calls. Mounting takes a fraction of a millisecond; unmounting syncs and so runs off the event loop. */
 export function createMounts(): Mounts {
   return {
-    overlay: async ({ target, lowers, upper, work }) => {
-      const optionsOf = (paths: readonly string[]) =>
-        `lowerdir=${paths.join(':')},upperdir=${upper},workdir=${work},volatile`;
-      const mountWith = (data: string): void => {
-        if (Buffer.byteLength(data) <= optionsMaxBytes) {
-          mustMount(`overlay at ${target}`, ['overlay', target, 'overlay', 0, data]);
-          return;
-        }
-        throw new NodeletError('unsupported', `the kernel takes no overlay of ${lowers.length} layers here`, {
-          remedy: 'build the image with fewer layers, or choose a shorter rootDir',
-        });
-      };
-      if (Buffer.byteLength(optionsOf(lowers)) <= optionsMaxBytes) mountWith(optionsOf(lowers));
-      else withShortPaths(lowers, (short) => mountWith(optionsOf(short)));
-    },
+    overlay: async (overlay) => mountOverlay(overlay),
     tmpfs: async (target, { sizeBytes, mode }) => {
       const data = [`mode=${mode.toString(8)}`, ...(sizeBytes === 0 ? [] : [`size=${sizeBytes}`])].join(',');
       mustMount(`tmpfs at ${target}`, [
@@ -82,7 +87,13 @@ export function createMounts(): Mounts {
         flag.bind | (recursive ? flag.rec : 0),
         null,
       ]);
-      if (readOnly) mustMount(target, [source, target, null, flag.bind | flag.remount | flag.readOnly, null]);
+      if (!readOnly) return;
+      try {
+        makeReadOnly(target, { recursive });
+      } catch (thrown) {
+        umount2(target, detach);
+        throw thrown;
+      }
     },
     unmount: async (target) => {
       if ((await umount2.inWorker(target, 0)) === 0) return;

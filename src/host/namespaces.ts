@@ -36,9 +36,19 @@ function bringLoopbackUp(): void {
   }
 }
 
+/** What the file system of a pinned namespace is told by; linux/magic.h. */
+const nsfsMagic = 0x6e736673;
+
+async function isPinned(file: string): Promise<boolean> {
+  try {
+    return (await fs.promises.statfs(file)).type === nsfsMagic;
+  } catch {
+    return false;
+  }
+}
+
 /** Network namespaces by unshare(2), pinned by a bind mount while the main thread is inside. */
 export function createNamespaces(mounts: Mounts): Namespaces {
-  const pinned = async (file: string) => (await mounts.list(file)).some((entry) => entry.target === file);
   return {
     createNet: async (file) => {
       await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
@@ -47,7 +57,7 @@ export function createNamespaces(mounts: Mounts): Namespaces {
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
         // What a crash left before the pinning may stay.
-        if (await pinned(file)) {
+        if (await isPinned(file)) {
           throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
         }
       }
@@ -63,7 +73,7 @@ export function createNamespaces(mounts: Mounts): Namespaces {
       await mounts.unmount(file);
       await fs.promises.rm(file, { force: true });
     },
-    isPinned: pinned,
+    isPinned,
     listPinned: async (dir) =>
       (await mounts.list(dir))
         .filter((entry) => path.dirname(entry.target) === dir)

@@ -20,7 +20,7 @@ export interface Mounts {
   overlay(mount: OverlayMount): Promise<void>;
   /** A tmpfs with a size limit in bytes (0: the kernel's default) at an existing target. */
   tmpfs(target: string, options: { sizeBytes: number; mode: number }): Promise<void>;
-  /** Bind mount (recursive where asked) of `source` over an existing `target` of the same kind. */
+  /** Bind mount of `source` over an existing `target` of the same kind; `recursive` takes the mounts below it along, and `readOnly` them too. */
   bind(source: string, target: string, options?: { recursive?: boolean; readOnly?: boolean }): Promise<void>;
   /** Detaches the topmost mount at `target`, off the event loop; not mounted is success. */
   unmount(target: string): Promise<void>;
