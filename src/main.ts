@@ -1,5 +1,6 @@
 import { runProgram } from './cli/program.js';
 import { gatherMachineFacts } from './host/machine-facts.js';
+import { seccompPaths } from './main/machine-limits.js';
 import { serve, tearDown } from './main/serve.js';
 import { packageVersion } from './main/version.js';
 import type { NodeConfig } from './spec/node-config.js';
@@ -16,7 +17,8 @@ await runProgram(
     version: packageVersion(),
     serve,
     teardown: tearDown,
-    machineFacts: (config) => gatherMachineFacts({ ...config, runtimePaths: runtimePaths(config) }),
+    machineFacts: (config) =>
+      gatherMachineFacts({ ...config, runtimePaths: runtimePaths(config), seccompPaths }),
   },
   process.argv,
 );

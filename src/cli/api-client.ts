@@ -72,12 +72,19 @@ export async function textOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** Nobody listens on a daemon's socket; `flag` is the one that names the socket. */
+export function noDaemon(socketPath: string, flag: string, cause: unknown): NodeletError {
+  return new NodeletError('unavailable', `no daemon answers on ${socketPath}`, {
+    remedy: `start it with \`nodelet serve\`, or name its socket with ${flag}`,
+    cause,
+  });
+}
+
 export function connectionError(socketPath: string, error: NodeJS.ErrnoException): NodeletError {
-  const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
+    return noDaemon(socketPath, '--api-socket', error);
   return new NodeletError('unavailable', `the daemon does not answer on ${socketPath}: ${error.message}`, {
-    remedy: absent
-      ? 'start it with `nodelet serve`, or name its socket with --api-socket'
-      : 'the CLI needs read and write permission on the socket',
+    remedy: 'the CLI needs read and write permission on the socket',
     cause: error,
   });
 }

@@ -13,6 +13,7 @@ export interface Finding {
 export function diagnose(facts: MachineFacts): Finding[] {
   return [
     kernelFinding(facts.kernelRelease),
+    nodeFinding(facts.nodeVersion),
     verdictOf('root', facts.uid === 0, 'fail', `uid ${facts.uid}`, 'run nodelet as root'),
     verdictOf(
       'CAP_SYS_ADMIN',
@@ -35,6 +36,21 @@ export function diagnose(facts: MachineFacts): Finding[] {
       facts.overlay ? 'in the kernel' : 'not in /proc/filesystems',
       'modprobe overlay',
     ),
+    verdictOf(
+      'namespaces',
+      facts.missingNamespaces.length === 0,
+      'fail',
+      facts.missingNamespaces.length === 0 ? 'all kinds' : `no ${facts.missingNamespaces.join(', ')}`,
+      'pods need them all: use a kernel with CONFIG_NAMESPACES and its parts',
+    ),
+    verdictOf(
+      'nftables',
+      facts.nftablesTrouble === undefined,
+      'fail',
+      facts.nftablesTrouble ?? 'answers',
+      'modprobe nf_tables, and install nftables; without it only host-network pods have a network',
+    ),
+    seccompFinding(facts),
     cgroupFinding(facts),
     ...facts.binaries.map(binaryFinding),
     verdictOf(
@@ -87,6 +103,39 @@ function kernelFinding(kernelRelease: string): Finding {
   const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => parseInt(part, 10));
   const recent = major > 5 || (major === 5 && minor >= 11);
   return verdictOf('kernel', recent, 'warn', kernelRelease, 'tested with 5.11 and newer: upgrade the kernel');
+}
+
+const oldestNode = [20, 19];
+
+function nodeFinding(nodeVersion: string): Finding {
+  const [major = 0, minor = 0] = nodeVersion.replace('v', '').split('.').map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = oldestNode;
+  const recent = major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  return verdictOf(
+    'Node.js',
+    recent,
+    'fail',
+    nodeVersion,
+    `install Node.js ${oldestNode.join('.')} or newer`,
+  );
+}
+
+function seccompFinding({ seccomp }: MachineFacts): Finding {
+  if (!seccomp.supported)
+    return verdictOf(
+      'seccomp',
+      false,
+      'warn',
+      'not in the kernel',
+      'containers run unconfined: use CONFIG_SECCOMP',
+    );
+  return verdictOf(
+    'seccomp',
+    seccomp.profilePath !== undefined,
+    'warn',
+    seccomp.profilePath ?? 'no default profile',
+    'containers run unconfined: apt-get install golang-github-containers-common',
+  );
 }
 
 function cgroupFinding({ cgroup, fixHybridCgroups }: MachineFacts): Finding {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { backgroundContext } from '../base/call-context.js';
-import { NodeletError } from '../base/errors.js';
+import { NodeletError, isKind } from '../base/errors.js';
 import { createCriClient } from '../cri/client.js';
 import type { CriClient } from '../cri/client.js';
+import { noDaemon } from './api-client.js';
 import { renderTable } from './pod-table.js';
 
 export interface ImageCommandOptions {
@@ -30,6 +31,11 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
     const client = createCriClient({ socketPath: socketPath(), clock: wallClock, timeoutMs: pullTimeoutMs });
     try {
       await use(client);
+    } catch (thrown) {
+      const isAbsent = thrown instanceof Error && /ENOENT|ECONNREFUSED/.test(thrown.message);
+      throw isKind(thrown, 'unavailable') && isAbsent
+        ? noDaemon(socketPath(), '--cri-socket', thrown)
+        : thrown;
     } finally {
       client.close();
     }

@@ -2,7 +2,13 @@
 export interface ContainerStateShape {
   waiting?: { reason?: string; message?: string };
   running?: { startedAt?: string };
-  terminated?: { exitCode: number; reason?: string; message?: string; finishedAt?: string };
+  terminated?: {
+    exitCode: number;
+    reason?: string;
+    message?: string;
+    startedAt?: string | null;
+    finishedAt?: string | null;
+  };
 }
 
 export interface ContainerStatusShape {
@@ -10,8 +16,10 @@ export interface ContainerStatusShape {
   ready?: boolean;
   restartCount?: number;
   image?: string;
+  imageID?: string;
   containerID?: string;
   state?: ContainerStateShape;
+  lastState?: ContainerStateShape;
 }
 
 interface ContainerShape {

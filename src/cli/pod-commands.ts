@@ -2,14 +2,15 @@ import type { Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { NodeletError, isKind } from '../base/errors.js';
+import { NodeletError } from '../base/errors.js';
 import type { ApiClient } from './api-client.js';
+import { addDelete } from './delete-command.js';
 import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
 import type { ManifestText } from '../spec/manifest-set.js';
-import { podNamesOf, readManifests } from './manifest-source.js';
+import { readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
-import { namespaceFlag, podPath, podsPath } from './pod-paths.js';
+import { namespaceFlag, podPath, podsPath, requirePodKind } from './pod-paths.js';
 import { podTable } from './pod-table.js';
 
 /** Where a command's output goes, and what it talks to. */
@@ -54,7 +55,7 @@ function addApply(program: Command, { out, stdin, api }: CliSurface): void {
     });
 }
 
-function addGet(program: Command, { out, nowMs, api }: CliSurface): void {
+function addGet(program: Command, { out, err, nowMs, api }: CliSurface): void {
   interface Flags {
     namespace: string;
     allNamespaces?: boolean;
@@ -85,7 +86,8 @@ function addGet(program: Command, { out, nowMs, api }: CliSurface): void {
       if (output === 'json') return out(`${JSON.stringify(answer, null, 2)}\n`);
       if (output === 'yaml') return out(stringify(answer));
       const pods = 'items' in answer ? answer.items : [answer];
-      if (pods.length === 0) return out('No pods found.\n');
+      if (pods.length === 0)
+        return err(allNamespaces ? 'No pods found.\n' : `No pods found in namespace ${namespace}.\n`);
       out(podTable(pods, { wide: output === 'wide', withNamespace: allNamespaces, nowMs: nowMs() }));
     });
 }
@@ -114,6 +116,8 @@ function addLogs(program: Command, { out, api }: CliSurface): void {
     container?: string;
     follow?: boolean;
     tail?: string;
+    previous?: boolean;
+    timestamps?: boolean;
   }
   program
     .command('logs')
@@ -123,51 +127,20 @@ function addLogs(program: Command, { out, api }: CliSurface): void {
     .option('-c, --container <name>', 'needed where the pod has several')
     .option('-f, --follow', 'go on as lines come')
     .option('--tail <lines>', 'only the last lines')
-    .action(async (pod: string, { namespace, container, follow, tail }: Flags) => {
+    .option('-p, --previous', 'of the run before the present one')
+    .option('--timestamps', 'with the time of each line')
+    .action(async (pod: string, { namespace, container, tail, ...flags }: Flags) => {
       if (tail !== undefined && !/^\d+$/.test(tail)) {
         throw new NodeletError('invalid', 'must be a whole number of lines', { field: '--tail' });
       }
-      const query = { container, follow: follow === true ? 'true' : undefined, tailLines: tail };
+      const on = (flag: boolean | undefined) => (flag === true ? 'true' : undefined);
+      const query = {
+        container,
+        tailLines: tail,
+        follow: on(flags.follow),
+        previous: on(flags.previous),
+        timestamps: on(flags.timestamps),
+      };
       await api().stream({ method: 'GET', path: `${podPath(namespace, pod)}/log`, query }, out);
     });
-}
-
-function addDelete(program: Command, { out, stdin, api }: CliSurface): void {
-  interface Flags {
-    namespace: string;
-    filename?: string;
-  }
-  program
-    .command('delete')
-    .description('stop and remove pods, by name or by manifest')
-    .argument('[kind]', 'pod')
-    .argument('[names...]')
-    .option(...namespaceFlag)
-    .option('-f, --filename <path>', 'the pods of a file, a folder, or - for standard input')
-    .action(async (kind: string | undefined, names: string[], { namespace, filename }: Flags) => {
-      if (kind !== undefined) requirePodKind(kind);
-      if ((filename === undefined) === (names.length === 0)) {
-        throw new NodeletError('invalid', 'name the pods either as `delete pod NAME` or with -f FILE');
-      }
-      const sources = filename === undefined ? [] : await readManifests(filename, stdin);
-      const pods = [
-        ...names.map((name) => ({ namespace, name })),
-        ...sources.flatMap((source) => podNamesOf(source, namespace)),
-      ];
-      for (const pod of pods) {
-        try {
-          await api().json({ method: 'DELETE', path: podPath(pod.namespace, pod.name) });
-          out(`pod/${pod.name} deleted\n`);
-        } catch (thrown) {
-          // A manifest says which pods shall be gone: one that is gone already is no failure.
-          if (filename === undefined || !isKind(thrown, 'not-found')) throw thrown;
-          out(`pod/${pod.name} not found\n`);
-        }
-      }
-    });
-}
-
-function requirePodKind(kind: string): void {
-  if (['pod', 'pods', 'po'].includes(kind)) return;
-  throw new NodeletError('unsupported', `${kind} is no kind that nodelet keeps`, { remedy: 'use pods' });
 }

@@ -1,4 +1,4 @@
-import type { ContainerStatusShape, EventShape, PodShape } from './kube-shapes.js';
+import type { ContainerStateShape, ContainerStatusShape, EventShape, PodShape } from './kube-shapes.js';
 import { ageText, podStatusWord, renderTable } from './pod-table.js';
 
 /** Everything worth knowing of one pod, for people. `nowMs`: milliseconds since the epoch. */
@@ -46,7 +46,9 @@ function containerSection(
       ['    Command:', words(container.command)],
       ['    Args:', words(container.args)],
       ['    Ports:', ports.length === 0 ? undefined : ports.join(', ')],
-      ['    State:', stateText(status)],
+      ['    Image ID:', status?.imageID === '' ? undefined : status?.imageID],
+      ['    State:', stateText(status?.state)],
+      ['    Last state:', emptyState(status?.lastState) ? undefined : stateText(status?.lastState)],
       ['    Ready:', status?.ready === true ? 'true' : 'false'],
       ['    Restarts:', String(status?.restartCount ?? 0)],
     ];
@@ -56,12 +58,14 @@ function containerSection(
   return `${title}:\n${sections.join('')}`;
 }
 
-function stateText(status: ContainerStatusShape | undefined): string {
-  const { waiting, running, terminated } = status?.state ?? {};
+const emptyState = (state: ContainerStateShape = {}): boolean => Object.keys(state).length === 0;
+
+function stateText({ waiting, running, terminated }: ContainerStateShape = {}): string {
   if (running !== undefined) return `Running since ${running.startedAt ?? 'an unknown time'}`;
   if (terminated !== undefined) {
     const reason = terminated.reason ?? (terminated.exitCode === 0 ? 'Completed' : 'Error');
-    return `Terminated: ${reason}, exit code ${terminated.exitCode}${tail(terminated.message)}`;
+    const [from, to] = [terminated.startedAt, terminated.finishedAt].map((time) => time ?? 'an unknown time');
+    return `Terminated: ${reason}, exit code ${terminated.exitCode}, ran from ${from} to ${to}${tail(terminated.message)}`;
   }
   return `Waiting: ${waiting?.reason ?? 'not made yet'}${tail(waiting?.message)}`;
 }

@@ -15,6 +15,10 @@ export interface MachineFactsOptions {
   /** `host:port`, or empty when metrics are off. */
   metricsAddress: string;
   fixHybridCgroups: boolean;
+  /** Configured instead of the embedded one, which is made from catatonit. */
+  pauseImage: string | undefined;
+  /** Where a default seccomp profile may be, the first one found counts. */
+  seccompPaths: readonly string[];
 }
 
 const run = promisify(execFile);
@@ -46,13 +50,19 @@ export async function gatherMachineFacts(options: MachineFactsOptions): Promise<
     ]),
     ['conmon', 'conmon', true, [options.conmonPath]],
     ['nft', 'nftables', true, inPath('nft')],
-    ['catatonit', 'catatonit', true, inPath('catatonit')],
+    ['catatonit', 'catatonit', options.pauseImage === undefined, ['/usr/bin/catatonit']],
   ];
   return {
     kernelRelease: release(),
     nodeVersion: process.version,
     uid: process.geteuid?.() ?? -1,
     overlay: /\toverlay$/m.test(fileSystems),
+    missingNamespaces: await missingNamespaces(),
+    seccomp: {
+      supported: /^Seccomp:/m.test(status),
+      profilePath: await firstThere(options.seccompPaths),
+    },
+    nftablesTrouble: await nftablesTrouble(),
     cgroup: await cgroupFacts(),
     fixHybridCgroups: options.fixHybridCgroups,
     binaries: await Promise.all(
@@ -68,6 +78,36 @@ export async function gatherMachineFacts(options: MachineFactsOptions): Promise<
 
 async function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
+}
+
+const neededNamespaces = ['mnt', 'uts', 'ipc', 'pid', 'net'];
+
+async function missingNamespaces(): Promise<string[]> {
+  const found = await Promise.all(
+    neededNamespaces.map(async (name) => ({ name, there: await isThere(`/proc/self/ns/${name}`) })),
+  );
+  return found.flatMap(({ name, there }) => (there ? [] : [name]));
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function firstThere(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await isThere(path)) return path;
+  return undefined;
+}
+
+/** Listing the tables changes nothing, and fails where the kernel has no nf_tables or doesn't let us. */
+async function nftablesTrouble(): Promise<string | undefined> {
+  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+  return run('nft', ['list', 'tables'], { timeout: 5000, env }).then(
+    () => undefined,
+    (error: Error & { stderr?: string }) => (error.stderr || error.message).trim().split('\n')[0],
+  );
 }
 
 const packageOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

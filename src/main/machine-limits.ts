@@ -4,7 +4,8 @@ import { capabilityNames } from '../spec/capabilities.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
 import { seccompFromProfile } from '../spec/seccomp-profile.js';
 
-const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
+/** Where distributions put the default profile. */
+export const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
 const capSysResource = 24n;
 const lowestOomScore = -1000;
 

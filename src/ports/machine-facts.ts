@@ -7,6 +7,12 @@ export interface MachineFacts {
   uid: number;
   /** Whether the kernel lists overlay in /proc/filesystems. */
   overlay: boolean;
+  /** Kinds of namespaces that pods need and the kernel lacks, by their names in /proc/self/ns. */
+  missingNamespaces: string[];
+  /** Whether the kernel filters system calls, and the profile that containers get by default; undefined where there is none. */
+  seccomp: { supported: boolean; profilePath: string | undefined };
+  /** What nft says when asked for its tables; undefined when it answers well. */
+  nftablesTrouble: string | undefined;
   cgroup: { version: 'v1' | 'v2' | 'hybrid'; strandedControllers: string[] };
   /** Whether nodelet's configuration lets it mount stranded controllers by itself. */
   fixHybridCgroups: boolean;

@@ -7,6 +7,9 @@ const good: MachineFacts = {
   nodeVersion: 'v20.19.0',
   uid: 0,
   overlay: true,
+  missingNamespaces: [],
+  seccomp: { supported: true, profilePath: '/usr/share/containers/seccomp.json' },
+  nftablesTrouble: undefined,
   cgroup: { version: 'v2', strandedControllers: [] },
   fixHybridCgroups: true,
   binaries: [
@@ -61,7 +64,11 @@ describe('nodelet doctor', () => {
       ...good,
       kernelRelease: '4.19.0',
       uid: 1000,
+      nodeVersion: 'v18.0.0',
       overlay: false,
+      missingNamespaces: ['pid'],
+      seccomp: { supported: true, profilePath: undefined },
+      nftablesTrouble: 'Operation not permitted',
       capSysAdmin: false,
       capSysResource: false,
       ipForward: false,
@@ -69,7 +76,7 @@ describe('nodelet doctor', () => {
       ports: [{ address: '127.0.0.1:9477', use: 'metrics', free: false }],
     });
     const notOk = bad.filter(({ verdict }) => verdict !== 'ok');
-    expect(notOk).to.have.length(8);
+    expect(notOk).to.have.length(12);
     for (const { check, remedy } of notOk) expect(remedy, check).not.to.equal('');
   });
 });

@@ -41,6 +41,6 @@ describe('nodelet serve and teardown exclude each other (real)', () => {
   it('lets the next daemon in after the last was killed', async () => {
     await node.kill();
     await node.start();
-    expect((await cli(node, ['get', 'pods'])).stdout).to.equal('No pods found.\n');
+    expect((await cli(node, ['get', 'pods'])).stderr).to.equal('No pods found in namespace default.\n');
   });
 });
