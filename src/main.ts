@@ -1,7 +1,4 @@
 import { runProgram } from './cli/program.js';
-import { gatherMachineFacts } from './host/machine-facts.js';
-import { seccompPaths } from './main/machine-limits.js';
-import { serve, tearDown } from './main/serve.js';
 import { packageVersion } from './main/version.js';
 import type { NodeConfig } from './spec/node-config.js';
 
@@ -11,14 +8,20 @@ function runtimePaths({ runtimes, defaultRuntime }: NodeConfig): string[] {
   return [defaultRuntime, ...others].flatMap((handler) => runtimes[handler]?.path ?? []);
 }
 
-/** Entry of the `nodelet` program: the commands are the CLI's, the daemon's wiring is main/. */
+/**
+ * Entry of the `nodelet` program: the commands are the CLI's, the daemon's wiring is main/. What the daemon needs is
+ * loaded by the commands that are the daemon: it would make all others several times slower.
+ */
 await runProgram(
   {
     version: packageVersion(),
-    serve,
-    teardown: tearDown,
-    machineFacts: (config) =>
-      gatherMachineFacts({ ...config, runtimePaths: runtimePaths(config), seccompPaths }),
+    serve: async (config) => (await import('./main/serve.js')).serve(config),
+    teardown: async (config) => (await import('./main/serve.js')).tearDown(config),
+    machineFacts: async (config) => {
+      const { gatherMachineFacts } = await import('./host/machine-facts.js');
+      const { seccompPaths } = await import('./main/machine-limits.js');
+      return gatherMachineFacts({ ...config, runtimePaths: runtimePaths(config), seccompPaths });
+    },
   },
   process.argv,
 );

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { backgroundContext } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
-import { createCriClient } from '../cri/client.js';
 import type { CriClient } from '../cri/client.js';
 import { noDaemon } from './api-client.js';
 import { renderTable } from './pod-table.js';
@@ -28,6 +27,8 @@ interface ImageShape {
 /** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would. */
 export function addImageCommands(program: Command, { socketPath, out }: ImageCommandOptions): void {
   const withClient = async (use: (client: CriClient) => Promise<void>): Promise<void> => {
+    // gRPC takes longer to load than all the rest: only these commands need it.
+    const { createCriClient } = await import('../cri/client.js');
     const client = createCriClient({ socketPath: socketPath(), clock: wallClock, timeoutMs: pullTimeoutMs });
     try {
       await use(client);
