@@ -95,8 +95,10 @@ export function createCgroups(): Cgroups {
         try {
           await fs.writeFile(path.join(dir, 'cgroup.procs'), String(pid));
         } catch (thrown) {
-          if ((thrown as NodeJS.ErrnoException).code === 'ESRCH') return false;
-          throw thrown;
+          const { code } = thrown as NodeJS.ErrnoException;
+          if (code === 'ESRCH') return false;
+          if (code !== 'ENOENT') throw thrown;
+          throw new NodeletError('not-found', `there is no cgroup ${dir}`, { cause: thrown });
         }
       }
       return true;

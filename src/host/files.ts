@@ -29,9 +29,13 @@ export function createFiles(): Files {
     read: (file) => fs.promises.readFile(file).catch(absent),
     writeAtomic: async (file, content, mode = 0o644) => {
       const temporary = `${file}.${process.pid}.${writes++}.tmp`;
-      await makeDir(path.dirname(file));
+      const write = () => fs.promises.writeFile(temporary, content, { mode });
       try {
-        await fs.promises.writeFile(temporary, content, { mode });
+        await write().catch(async (thrown: unknown) => {
+          if (code(thrown) !== 'ENOENT') throw thrown;
+          await makeDir(path.dirname(file));
+          await write();
+        });
         await fs.promises.rename(temporary, file);
       } catch (thrown) {
         await fs.promises.rm(temporary, { force: true });

@@ -51,7 +51,7 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
       // A volatile mount that a reboot cut short leaves a mark there that forbids mounting it again.
       await files.removeTree(work);
     }
-    await Promise.all([upper, work, rootfs].map((dir) => files.makeDir(dir)));
+    for (const dir of [upper, work, rootfs]) await files.makeDir(dir);
     await mounts.overlay({ target: rootfs, lowers: layers.map(parts.layerFolder), upper, work });
     return { rootfs };
   };

@@ -10,6 +10,11 @@ export async function recover(pods: Pods, services: SettleServices): Promise<voi
   for (const { id } of pods.ledger.allSandboxes()) {
     await attempt(pods, `sandbox ${id}`, () => settleSandbox(pods, services, id));
   }
+  // Left by a creation whose undo failed, and whose sandbox has been removed since.
+  for (const record of pods.ledger.allContainers()) {
+    if (pods.ledger.sandbox(record.sandboxId) !== undefined) continue;
+    await attempt(pods, `container ${record.id}`, () => services.containers.purge(record));
+  }
   await sweepOrphans(pods);
 }
 

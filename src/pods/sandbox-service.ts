@@ -78,6 +78,7 @@ export class SandboxService {
       netnsPath: mode === 'host' ? undefined : this.pods.netnsPath(id),
       ips: [],
       cgroupPath: group,
+      // The OCI runtime makes them on the way to its containers'.
       madeCgroups: parent === '' ? [group] : await missingGroups(host.cgroups, group),
       bundle: this.pods.sandboxDir(id),
       infra: undefined,
@@ -90,7 +91,6 @@ export class SandboxService {
         ctx.phase('prepare');
         await Promise.all([
           makePodFiles(this.pods, record),
-          record.madeCgroups.length > 0 ? host.cgroups.create(group) : Promise.resolve(),
           record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
         ]);
         const root = await images.snapshots.prepareReadOnly(id, image.id);

@@ -26,7 +26,7 @@ export interface Cgroups {
   create(path: string, limits?: CgroupLimits): Promise<void>;
   /** Removes the group and the groups below it; gone is success; `wrong-state` when processes remain in it. */
   remove(path: string): Promise<void>;
-  /** Moves a process into an existing group, in every hierarchy. False when the process has gone. */
+  /** Moves a process into an existing group, in every hierarchy. False when the process has gone; `not-found` where there is no such group. */
   attach(path: string, pid: number): Promise<boolean>;
   /** Live pids in the group and below it. */
   pids(path: string): Promise<number[]>;

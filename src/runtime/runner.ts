@@ -102,8 +102,14 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
 
   /** A monitor must not end with the agent, whose group a service manager ends as a whole. */
   const moveMonitor = async (monitor: ProcessIdentity): Promise<void> => {
-    await cgroups.create(monitorGroup);
-    await cgroups.attach(monitorGroup, monitor.pid);
+    const attach = () => cgroups.attach(monitorGroup, monitor.pid);
+    try {
+      await attach();
+    } catch (thrown) {
+      if (!isKind(thrown, 'not-found')) throw thrown;
+      await cgroups.create(monitorGroup);
+      await attach();
+    }
   };
 
   return {

@@ -33,7 +33,7 @@ export class CgroupTree {
   }
 
   attach(path: string, pid: number): boolean {
-    if (!this.groups.has(path)) throw new NodeletError('bug', `ENOENT: no cgroup ${path}`);
+    if (!this.groups.has(path)) throw new NodeletError('not-found', `there is no cgroup ${path}`);
     const process = this.processes.get(pid);
     if (process === undefined) return false;
     process.cgroup = path;
