@@ -3,6 +3,13 @@ import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import { settleAll } from '../base/settle-all.js';
 import type { CgroupInfo, CgroupLimits, Cgroups } from '../ports/cgroups.js';
+import {
+  controllersToEnable,
+  limitFilesV1,
+  limitFilesV2,
+  oomKillsIn,
+  parseControllers,
+} from './cgroup-limits.js';
 import { mountCgroupV1, parseMountInfo } from './mounts.js';
 
 const root = '/sys/fs/cgroup';
@@ -65,13 +72,7 @@ export function createCgroups(): Cgroups {
     info: async (): Promise<CgroupInfo> => {
       const all = await hierarchies();
       const v2 = all.find(({ kind }) => kind === 'v2');
-      const stranded =
-        v2 === undefined
-          ? []
-          : (await fs.readFile(path.join(v2.dir, 'cgroup.controllers'), 'utf8'))
-              .trim()
-              .split(' ')
-              .filter(Boolean);
+      const stranded = v2 === undefined ? [] : await controllersOf(v2, '/');
       const v1 = all.filter(({ kind }) => kind === 'v1').map(({ dir }) => path.basename(dir));
       if (v1.length === 0) return { version: 'v2', strandedControllers: [], controllers: stranded };
       return {
@@ -81,10 +82,9 @@ export function createCgroups(): Cgroups {
       };
     },
     create: async (group: string, limits: CgroupLimits = {}) => {
-      if (Object.keys(limits).length > 0) {
-        throw new NodeletError('unsupported', 'limits of a pod cgroup are not supported yet');
-      }
-      await settleAll((await hierarchies()).map((hierarchy) => createIn(hierarchy, group)));
+      const all = await hierarchies();
+      await settleAll(all.map((hierarchy) => createIn(hierarchy, group)));
+      if (Object.keys(limits).length > 0) await setLimits(all, group, limits);
     },
     remove: async (group) => {
       await settleAll((await dirs(group)).map(removeDir));
@@ -110,8 +110,8 @@ export function createCgroups(): Cgroups {
       for (const { dir, kind } of await hierarchies()) {
         const file = path.join(dir, group, kind === 'v2' ? 'memory.events' : 'memory.oom_control');
         const text = await fs.readFile(file, 'utf8').catch(() => '');
-        const kills = /^oom_kill (\d+)$/m.exec(text)?.[1];
-        if (kills !== undefined) return Number(kills);
+        const kills = oomKillsIn(text);
+        if (kills !== undefined) return kills;
       }
       return 0;
     },
@@ -138,16 +138,59 @@ async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> 
   }
 }
 
+/** Controllers that a group can use in one hierarchy. */
+async function controllersOf({ dir, kind }: Hierarchy, group: string): Promise<string[]> {
+  if (kind === 'v1') return path.basename(dir).split(',');
+  return parseControllers(await fs.readFile(path.join(dir, group, 'cgroup.controllers'), 'utf8'));
+}
+
 /** A child group on v2 has only the controllers that its parent hands down. */
 async function enableControllers(dir: string): Promise<void> {
-  const has = (await fs.readFile(path.join(dir, 'cgroup.controllers'), 'utf8'))
-    .trim()
-    .split(' ')
-    .filter(Boolean);
-  if (has.length === 0) return;
+  const [controllers = '', subtreeControl = ''] = await Promise.all(
+    ['cgroup.controllers', 'cgroup.subtree_control'].map((name) => fs.readFile(path.join(dir, name), 'utf8')),
+  );
+  const missing = controllersToEnable({ controllers, subtreeControl });
+  if (missing.length === 0) return;
+  const wanted = missing.map((name) => `+${name}`).join(' ');
   await fs
-    .writeFile(path.join(dir, 'cgroup.subtree_control'), has.map((name) => `+${name}`).join(' '))
-    .catch(() => undefined);
+    .writeFile(path.join(dir, 'cgroup.subtree_control'), wanted)
+    .catch((thrown: NodeJS.ErrnoException) => {
+      throw new NodeletError(
+        'tool-failed',
+        `controllers ${missing.join(', ')} can't be enabled below cgroup ${dir}: ${thrown.code}`,
+        {
+          remedy:
+            thrown.code === 'EBUSY'
+              ? 'a group that has processes of its own hands no controllers down: choose another cgroup parent'
+              : 'see which controllers this cgroup has in its file cgroup.controllers',
+          cause: thrown,
+        },
+      );
+    });
+}
+
+async function setLimits(all: readonly Hierarchy[], group: string, limits: CgroupLimits): Promise<void> {
+  const done = new Set<string>();
+  for (const hierarchy of all) {
+    const offered = await controllersOf(hierarchy, group);
+    const files = hierarchy.kind === 'v1' ? limitFilesV1(limits) : limitFilesV2(limits);
+    for (const { controller, file, value } of files) {
+      if (!offered.includes(controller)) continue;
+      const target = path.join(hierarchy.dir, group, file);
+      await fs.writeFile(target, value).catch((thrown: NodeJS.ErrnoException) => {
+        throw new NodeletError('tool-failed', `writing ${value} to ${target} failed: ${thrown.code}`, {
+          cause: thrown,
+        });
+      });
+      done.add(controller);
+    }
+  }
+  const missing = limitFilesV1(limits).find(({ controller }) => !done.has(controller));
+  if (missing === undefined) return;
+  throw new NodeletError('unsupported', `this machine has no cgroup controller ${missing.controller}`, {
+    field: missing.limit,
+    remedy: 'enable it in the kernel or on its command line',
+  });
 }
 
 /** A new v1 cpuset has no CPUs and takes no process until it is given its parent's. */

@@ -7,8 +7,9 @@ export interface CgroupInfo {
   controllers: string[];
 }
 
-/** Limits for a pod-level cgroup; undefined leaves the kernel's default. */
+/** Limits for a pod-level cgroup; undefined leaves the kernel's default, -1 of any but `cpuShares` and `cpuPeriodUs` lifts the limit. */
 export interface CgroupLimits {
+  /** As in the OCI runtime spec, 2 to 262144 with 1024 as default; on v2 converted to a weight. */
   cpuShares?: number;
   cpuQuotaUs?: number;
   cpuPeriodUs?: number;
@@ -22,7 +23,11 @@ export interface CgroupLimits {
  */
 export interface Cgroups {
   info(): Promise<CgroupInfo>;
-  /** Makes the group (and parents, enabling controllers for children on v2) in every hierarchy. Idempotent. */
+  /**
+   * Makes the group (and parents, enabling controllers for children on v2) in every hierarchy and sets its limits. Idempotent.
+   * `unsupported` naming the controller that a limit needs and the machine lacks; `tool-failed` naming the file
+   * that refused a value. The group is there then, to be removed.
+   */
   create(path: string, limits?: CgroupLimits): Promise<void>;
   /** Removes the group and the groups below it; gone is success; `wrong-state` when processes remain in it. */
   remove(path: string): Promise<void>;
