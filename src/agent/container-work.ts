@@ -19,6 +19,7 @@ import { orGone } from './pod-work.js';
 
 /** Exited runs of one container that stay in the runtime, for `logs --previous` and lastState. */
 const runsKept = 2;
+const backOffShownMs = 1000;
 
 /** Where a container shall run, and as what. */
 export interface ContainerPlace {
@@ -55,12 +56,19 @@ export async function keepRunning(
   }
   const failure = work.heldBy(`create/${name}`);
   if (failure !== undefined) {
-    const reason = failure.reason === 'ErrImagePull' ? 'ImagePullBackOff' : failure.reason;
-    work.waiting.set(name, { reason, message: failure.message });
+    showFailure(work, container, failure);
     return false;
   }
   await create(work, container, place, run);
   return false;
+}
+
+/** A pull that has failed shows as such for a moment, then as waiting for its next try, as under the kubelet. */
+function showFailure(work: PodWork, { name, image }: PodContainer, { reason, message }: RetryState): void {
+  if (reason !== 'ErrImagePull') return void work.waiting.set(name, { reason, message });
+  if (work.waiting.get(name)?.reason !== 'ImagePullBackOff')
+    work.event({ reason: 'BackOff', message: `Back-off pulling image "${image}"`, container: name });
+  work.waiting.set(name, { reason: 'ImagePullBackOff', message });
 }
 
 /** Whether an ended container may run again now, by policy and back-off. */
@@ -119,6 +127,7 @@ async function create(
     const reason = error.message === neverPull ? 'ErrImageNeverPull' : step;
     work.waiting.set(name, { reason, message: error.describe() });
     await work.hold(`create/${name}`, error, { reason, event: 'Failed', container: name });
+    if (reason === 'ErrImagePull') work.wake(work.nowMs() + backOffShownMs);
   }
 }
 

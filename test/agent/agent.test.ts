@@ -114,6 +114,8 @@ describe('agent: pods over a CRI runtime', () => {
     world.cri.unpullable.add('app:1');
     await apply(manifest('web'));
     expect(main()?.state.waiting?.reason).to.equal('ErrImagePull');
+    await world.clock.advance(2000);
+    expect(main()?.state.waiting?.reason).to.equal('ImagePullBackOff');
     world.cri.unpullable.clear();
     await world.clock.advance(11_000);
     expect(main()?.state).to.have.property('running');

@@ -18,6 +18,8 @@ describe('agent: images that can not be had (real)', () => {
     agent.until(name, reason, (pod) => statusOf(pod, 'main').state.waiting?.reason === reason);
 
   it('tells why, waits, and runs when the image appears', async () => {
+    const rootfs = `${node.dir}/rootfs`;
+    await promisify(execFile)(`${repositoryDir}/hack/busybox-rootfs`, [rootfs]);
     const { address } = await testRegistry();
     const late = `${address}/late-${process.pid}:1`;
     const pod = (name: string, image: string, container = '') =>
@@ -34,8 +36,6 @@ describe('agent: images that can not be had (real)', () => {
       .to.contain('127.0.0.1:1')
       .and.to.match(/ECONNREFUSED|refused/);
     await waiting('never', 'ErrImageNeverPull');
-    const rootfs = `${node.dir}/rootfs`;
-    await promisify(execFile)(`${repositoryDir}/hack/busybox-rootfs`, [rootfs]);
     await promisify(execFile)(process.execPath, [`${repositoryDir}/hack/push-image.mjs`, rootfs, late, 'sh']);
     await agent.ready('late');
     const reasons = (await agent.events('late')).map(({ reason }) => reason);
