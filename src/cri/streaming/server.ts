@@ -29,6 +29,7 @@ export interface StreamingServer extends StreamingSessions {
 
 /** The largest message taken from a client, bytes: what Kubernetes' own servers allow. */
 const maxMessageBytes = 32 * 1024 * 1024;
+const stopPatienceMs = 5000;
 const supported = `nodelet speaks WebSocket with the subprotocols ${protocols.join(' and ')}`;
 
 /** The server behind the URLs of CRI's streaming rpcs: WebSocket, one session per URL. */
@@ -82,7 +83,11 @@ export function createStreamingServer({
     stop: async () => {
       tokens.clear();
       for (const client of sockets.clients) client.terminate();
-      await Promise.all(running);
+      // A process in uninterruptible sleep doesn't end when it is killed: the daemon's end must not wait for its.
+      const patience = new AbortController();
+      const waited = clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined);
+      await Promise.race([Promise.all(running), waited]);
+      patience.abort();
       if (!http.listening) return;
       await new Promise<void>((resolve) => {
         http.close(() => resolve());
