@@ -21,7 +21,7 @@ const settlePauseMs = 250;
 
 /** `npm run bench`: sets up, measures, prints, and takes everything back, also when it fails or is interrupted. */
 async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2));
+  const options = optionsOrExit();
   if ('help' in options) {
     console.log(options.help);
     return;
@@ -32,6 +32,7 @@ async function main(): Promise<void> {
   }
   const before = await machineState();
   const shop = await openWorkshop(interrupt.signal);
+  console.log(`bench: run ${shop.id} in ${shop.dir}`);
   let reports: RuntimeReport[] = [];
   try {
     reports = await measure(await startRuntimes(shop, options), options);
@@ -50,8 +51,19 @@ async function main(): Promise<void> {
   if (options.json === undefined || reports.length === 0) return;
   const machine = { kernel: os.release(), cpus: os.cpus().length, node: process.version };
   const ratios = ratiosOf(reports, options);
-  const report = { machine, options, runtimes: reports, ratios, leftBehind };
+  const report = { run: shop.id, machine, options, runtimes: reports, ratios, leftBehind };
   fs.writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function optionsOrExit(): ReturnType<typeof parseOptions> {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (thrown) {
+    console.error(
+      `bench: ${thrown instanceof Error ? thrown.message : String(thrown)}; --help lists the options`,
+    );
+    process.exit(2);
+  }
 }
 
 async function startRuntimes(shop: Workshop, options: BenchOptions): Promise<RuntimeUnderTest[]> {

@@ -17,16 +17,7 @@ const applets = ['sh', 'sleep', 'true'];
 /** docker-registry on a free loopback port, with the two images of the benchmark. */
 export async function startRegistry(shop: Workshop): Promise<BenchRegistry> {
   const host = `127.0.0.1:${await freePort()}`;
-  const config = path.join(shop.dir, 'registry.yml');
-  fs.writeFileSync(
-    config,
-    `version: 0.1
-log: { level: error }
-storage: { filesystem: { rootdirectory: ${shop.dir}/registry } }
-http: { addr: "${host}" }
-`,
-  );
-  const argv = ['docker-registry', 'serve', config];
+  const argv = ['hack/serve-registry', host, path.join(shop.dir, 'registry')];
   const daemon = await startDaemon(argv, path.join(shop.dir, 'registry.log'), () =>
     fetch(`http://${host}/v2/`),
   );
