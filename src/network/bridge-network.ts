@@ -8,6 +8,7 @@ import type { NetworkConfigSection } from '../spec/node-config.js';
 import { elementsScript, portsClash, tableScript } from './nft-script.js';
 import type { AttachRequest, NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
 import { addressText, nextFree, parseSubnet } from './subnet.js';
+import { uplinkMtu } from './uplink-mtu.js';
 
 interface AttachmentRecord extends NetworkAttachment {
   ports: PortMapping[];
@@ -17,21 +18,22 @@ interface AttachmentRecord extends NetworkAttachment {
 
 export interface PodNetworkParts extends Pick<
   Host,
-  'links' | 'firewall' | 'sysctls' | 'hostPorts' | 'store'
+  'links' | 'firewall' | 'sysctls' | 'hostPorts' | 'store' | 'files'
 > {
   config: NetworkConfigSection;
   log: Log;
 }
 
-const defaultMtu = 1500;
 const linkPrefix = 'nl';
 
 /** The built-in bridge network. Each attachment's record is durable before its first effect and goes after its last undo. */
 export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
-  const { config, links, firewall, sysctls, hostPorts, store } = parts;
+  const { config, links, firewall, sysctls, hostPorts, store, files } = parts;
   const subnet = parseSubnet(config.subnet);
   const gateway = addressText(subnet.base + 1);
-  const mtu = config.mtu === 0 ? defaultMtu : config.mtu;
+  /** One for all pods of this run, whatever becomes of the uplink. */
+  let measured: Promise<number> | undefined;
+  const mtu = async () => (config.mtu === 0 ? (measured ??= uplinkMtu(files)) : config.mtu);
   const records = store.table<AttachmentRecord>('network-attachments');
   /** Offset of the address given last: durable, so that a freed one rests even over a restart. */
   const cursor = store.table<number>('network-cursor');
@@ -114,7 +116,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
         netnsPath,
         peerName: 'eth0',
         mac: record.mac,
-        mtu,
+        mtu: await mtu(),
         addresses: record.ips.map((ip) => `${ip}/${subnet.prefix}`),
         gateways: [gateway],
       });
@@ -136,7 +138,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
         name: config.bridge,
         mac: macOf(createHash('sha256').update(config.bridge).digest('hex')),
         addresses: [`${gateway}/${subnet.prefix}`],
-        mtu,
+        mtu: await mtu(),
       });
       // Without it the kernel drops packets from 127.0.0.1 that DNAT sends to a pod.
       await sysctls.write(`net.ipv4.conf.${config.bridge}.route_localnet`, '1');

@@ -42,9 +42,9 @@ export interface NetworkConfigSection {
   bridge: string;
   /** IPv4 subnet of the bridge, the first address is the gateway. Default 10.88.0.0/16. */
   subnet: string;
-  /** 0: taken from the uplink. */
+  /** Of the bridge and of pods' links, bytes. Default 0: at start as the uplink has it. */
   mtu: number;
-  /** nft table (family inet) that nodelet owns. Default nodelet. */
+  /** nft table (family ip) that nodelet owns. Default nodelet. */
   table: string;
 }
 

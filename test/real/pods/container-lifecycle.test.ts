@@ -109,7 +109,9 @@ describe('pods: the life of a container (real crun)', () => {
     expect(status.stop_signal).to.equal('SIGQUIT');
     expect(status.resources?.linux?.cpu_shares).to.equal('100');
     expect(status.user?.linux).to.deep.include({ uid: '0', gid: '0' });
-    expect(fs.readFileSync(`/proc/${await pidOf(id)}/cmdline`, 'utf8')).to.equal('sleep\x001000000\x00');
+    // A start is answered when the OCI runtime lets go of the process, which then becomes the command.
+    const command = `/proc/${await pidOf(id)}/cmdline`;
+    await waitFor('the command', () => fs.readFileSync(command, 'utf8') === 'sleep\x001000000\x00');
   });
 
   it('tells of an OOM kill', async () => {

@@ -70,7 +70,8 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
     expect(await pods.shell(one, 'ps -o pid,args | grep "^ *1 "')).to.contain('pause');
     const own = podWith({ pid: 'CONTAINER' });
     const apart = await pods.run(await pods.runPod(own.pod), own.container);
-    expect(await pods.shell(apart, 'cat /proc/1/cmdline | tr "\\0" " "')).to.equal('sleep 1000000 ');
+    const first = () => pods.shell(apart, 'cat /proc/1/cmdline | tr "\\0" " "');
+    await waitFor('the command as process 1', async () => (await first()) === 'sleep 1000000 ');
     const host = podWith({ pid: 'NODE' });
     const open = await pods.run(await pods.runPod(host.pod), host.container);
     expect(await ns(open, 'pid')).to.equal(hostNs('pid'));

@@ -142,7 +142,8 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
     const sandbox = await pods.runPod({ metadata });
     const running = await pods.run(sandbox);
     const created = await pods.create(sandbox);
-    await node.kill();
+    // An orderly end: a power cut may take the last moments before it along (ADR 2).
+    await node.stop();
     losePowerOf(node);
     await node.start();
     expect((await pods.podStatus(sandbox)).state).to.equal('SANDBOX_NOTREADY');
