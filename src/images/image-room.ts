@@ -17,7 +17,7 @@ import { canonicalText, parseReference } from './reference.js';
 import { RegistryClient } from './registry-client.js';
 import { registryLogin } from './registry-login.js';
 import { RegistryTransport } from './registry-transport.js';
-import { SharedFlights } from './shared-flight.js';
+import { SharedFlights } from '../base/shared-flight.js';
 import type { SnapshotRecord } from './snapshot-store.js';
 import { createSnapshots } from './snapshot-store.js';
 

@@ -2,7 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import { throwIfGone } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
-import { SingleFlight } from '../base/single-flight.js';
+import { SharedFlights } from '../base/shared-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
@@ -22,7 +22,7 @@ export const startErrorCode = 128;
 
 /** Makes, starts, stops and removes the containers of pods. */
 export class ContainerService {
-  private readonly creations = new SingleFlight<string, ContainerId>();
+  private readonly creations = new SharedFlights<string, ContainerId>();
 
   private readonly bundles: ContainerBundles;
 
@@ -33,8 +33,8 @@ export class ContainerService {
   async create(sandbox: SandboxRecord, config: ContainerConfig, ctx: CallContext): Promise<ContainerId> {
     validateContainerConfig(config, sandbox.config, this.pods.parts.limits);
     const name = containerName(sandbox.id, config);
-    return this.creations.run(name, () =>
-      this.pods.queue.run(sandbox.id, () => this.make(name, sandbox.id, config, ctx)),
+    return this.creations.join(name, ctx.signal, (signal) =>
+      this.pods.queue.run(sandbox.id, () => this.make(name, sandbox.id, config, { ...ctx, signal })),
     );
   }
 

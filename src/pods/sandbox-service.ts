@@ -3,7 +3,7 @@ import { throwIfGone } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { SandboxId } from '../base/ids.js';
 import { settleAll } from '../base/settle-all.js';
-import { SingleFlight } from '../base/single-flight.js';
+import { SharedFlights } from '../base/shared-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { PortMapping } from '../network/pod-network.js';
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
@@ -23,18 +23,20 @@ const killPatienceMs = 10_000;
 
 /** Makes, stops and removes pod sandboxes: each an infra container that holds the pod's namespaces. */
 export class SandboxService {
-  private readonly starts = new SingleFlight<string, SandboxId>();
+  private readonly starts = new SharedFlights<string, SandboxId>();
 
   constructor(
     private readonly pods: Pods,
     private readonly containers: ContainerService,
   ) {}
 
-  /** A retry with the same metadata joins the attempt in flight; a name that is taken is `exists`. */
+  /** A retry with the same metadata joins the attempt in flight, and outlives its first caller; a name that is taken is `exists`. */
   async run(config: PodSandboxConfig, requestedHandler: string, ctx: CallContext): Promise<SandboxId> {
     validateSandboxConfig(config, this.pods.parts.limits);
     const name = sandboxName(config);
-    return this.starts.run(name, () => this.make(name, config, requestedHandler, ctx));
+    return this.starts.join(name, ctx.signal, (signal) =>
+      this.make(name, config, requestedHandler, { ...ctx, signal }),
+    );
   }
 
   private async make(

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { backgroundContext, silentLog } from '../../../src/base/call-context.js';
 import {
   newImageSpec,
   newImageStatusRequest,
@@ -12,6 +13,7 @@ import {
   newRunPodSandboxRequest,
   newStatusRequest,
   newStopPodSandboxRequest,
+  newVersionRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { PodSandboxFilter } from '../../../src/ports/cri/messages.js';
 import { leftovers } from '../leftovers.js';
@@ -113,6 +115,22 @@ describe('pods: the life of a sandbox (real parts)', () => {
     const ids = new Set(answers.map(({ pod_sandbox_id }) => pod_sandbox_id));
     expect(ids.size).to.equal(1);
     for (const id of ids) await remove(id);
+  });
+
+  it('answers a retry that joined a request whose own caller has gone', async () => {
+    const request = newRunPodSandboxRequest({ config: podConfig() });
+    const impatient = new AbortController();
+    const first = failure(
+      node.cri.runtime.RunPodSandbox(request, backgroundContext(silentLog, impatient.signal)),
+    );
+    const retry = node.cri.runtime.RunPodSandbox(request, node.ctx);
+    // Behind both on the same connection: once it is answered, they are being worked on.
+    await node.cri.runtime.Version(newVersionRequest(), node.ctx);
+    impatient.abort();
+    const { pod_sandbox_id: id } = await retry;
+    await first;
+    expect((await pods.podStatus(id)).state).to.equal('SANDBOX_READY');
+    await remove(id);
   });
 
   it('is refused with nothing left behind: no config, no metadata, an unknown handler', async () => {

@@ -1,4 +1,4 @@
-import { abortReason, throwIfGone } from '../base/call-context.js';
+import { abortReason, throwIfGone } from './call-context.js';
 
 interface Flight<T> {
   done: Promise<T>;

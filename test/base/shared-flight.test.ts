@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { SharedFlights } from '../../src/images/shared-flight.js';
+import { SharedFlights } from '../../src/base/shared-flight.js';
 
 /** Work that ends when it is told to, or soon after it is aborted. */
 function controlled() {
@@ -24,7 +24,7 @@ function controlled() {
 const deadline = new NodeletError('deadline', 'too late');
 const outcome = (work: Promise<string>): Promise<unknown> => work.catch((thrown: unknown) => thrown);
 
-describe('images: shared flights', () => {
+describe('base: shared flights', () => {
   it('gives one result to all who join, and starts anew afterwards', async () => {
     const flights = new SharedFlights<string, string>();
     const { work, started, finish } = controlled();
