@@ -27,6 +27,7 @@ import type {
 } from '../ports/cri/messages.js';
 import { milliCpu, quantityBytes } from '../spec/pod-quantity.js';
 import type { PodContainer, PodManifest } from '../spec/pod-types.js';
+import { expandVariables, variablesOf } from '../spec/pod-variables.js';
 import type { AgentConfig } from './agent-config.js';
 import type { DesiredPod } from './desired-pod.js';
 import { containerKindAnnotation, imageAnnotation, labelNames, specHashAnnotation } from './desired-pod.js';
@@ -150,15 +151,15 @@ export function containerConfig(
   const { spec } = record.pod;
   const security = container.securityContext ?? {};
   const pod = spec.securityContext ?? {};
+  const variables = variablesOf(container.env ?? []);
+  const expanded = (words: string[] = []): string[] => words.map((word) => expandVariables(word, variables));
   return newContainerConfig({
     metadata: newContainerMetadata({ name: container.name, attempt }),
     image: newImageSpec({ image: plan.imageRef, user_specified_image: container.image }),
-    command: container.command ?? [],
-    args: container.args ?? [],
+    command: expanded(container.command),
+    args: expanded(container.args),
     working_dir: container.workingDir ?? '',
-    envs: (container.env ?? []).map(({ name, value }) =>
-      newKeyValue({ key: name, value: Buffer.from(value ?? '', 'utf8') }),
-    ),
+    envs: [...variables].map(([key, value]) => newKeyValue({ key, value: Buffer.from(value, 'utf8') })),
     mounts: (container.volumeMounts ?? []).map((mount) => {
       const volume = spec.volumes.find((candidate) => candidate.name === mount.name);
       return newMount({

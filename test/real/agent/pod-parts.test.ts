@@ -53,12 +53,13 @@ ${shared}  containers:
   - name: web
     image: "${image}"
     command: [httpd, -f, -p, "8080", -h, /shared]
-    env: [{name: GREETING, value: "a b"}]
+    env: [{name: GREETING, value: "a b"}, {name: LOUD, value: "$(GREETING)!"}]
     ports: [{containerPort: 8080, hostPort: ${port}}]
     resources: {limits: {memory: 48Mi, cpu: 250m}}
 ${shared}  - name: side
     image: "${image}"
-    command: [sh, -c, "until wget -q -O /host/seen http://127.0.0.1:8080/seed; do sleep 0.1; done; ${forever}"]
+    env: [{name: PAGE, value: seed}]
+    command: [sh, -c, "until wget -q -O /host/seen http://127.0.0.1:8080/$(PAGE); do sleep 0.1; done; ${forever}"]
 ${shared}`);
     const pod = await agent.ready('whole');
     expect(pod.status.initContainerStatuses.map(({ state }) => state.terminated?.exitCode)).to.deep.equal([
@@ -68,7 +69,7 @@ ${shared}`);
     expect(await page.text()).to.equal('first\nsecond\n');
     await waitFor('localhost', () => fs.existsSync(`${node.dir}/host/seen`));
     await waitFor('the page', () => fs.readFileSync(`${node.dir}/host/seen`, 'utf8') === 'first\nsecond\n');
-    expect(await agent.exec('whole', 'web', 'sh', '-c', 'echo "$GREETING"')).to.equal('a b\n');
+    expect(await agent.exec('whole', 'web', 'sh', '-c', 'echo "$GREETING $LOUD"')).to.equal('a b a b!\n');
     const limit =
       'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max';
     expect(Number(await agent.exec('whole', 'web', 'sh', '-c', limit))).to.equal(48 * 1024 * 1024);
