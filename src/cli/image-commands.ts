@@ -33,13 +33,25 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
     try {
       await use(client);
     } catch (thrown) {
-      const isAbsent = thrown instanceof Error && /ENOENT|ECONNREFUSED/.test(thrown.message);
+      // A registry may refuse connections, too: only the message about the socket itself tells of the daemon.
+      const isAbsent =
+        thrown instanceof Error &&
+        /ENOENT|ECONNREFUSED/.test(thrown.message) &&
+        thrown.message.includes(socketPath().replace(/^unix:\/\//, ''));
       throw isKind(thrown, 'unavailable') && isAbsent
         ? noDaemon(socketPath(), '--cri-socket', thrown)
         : thrown;
     } finally {
       client.close();
     }
+  };
+  /** ImageStatus' answer; `not-found` when the node has no such image. */
+  const statusOf = async (client: CriClient, reference: string): Promise<object> => {
+    const request = { image: { image: reference }, verbose: true };
+    const answer = await client.call('ImageService', 'ImageStatus', request, backgroundContext());
+    const { image: found } = answer as { image?: ImageShape | null };
+    if (!found) throw new NodeletError('not-found', `no image ${reference} on this node`);
+    return answer as object;
   };
   const image = program.command('image').description('list, pull, inspect and remove images');
   image
@@ -69,11 +81,7 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
     .description('show an image as JSON')
     .action((reference: string) =>
       withClient(async (client) => {
-        const request = { image: { image: reference }, verbose: true };
-        const answer = await client.call('ImageService', 'ImageStatus', request, backgroundContext());
-        const { image: found } = answer as { image?: ImageShape | null };
-        if (!found) throw new NodeletError('not-found', `no image ${reference} on this node`);
-        out(`${JSON.stringify(answer, null, 2)}\n`);
+        out(`${JSON.stringify(await statusOf(client, reference), null, 2)}\n`);
       }),
     );
   image
@@ -83,6 +91,8 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
     .action((references: string[]) =>
       withClient(async (client) => {
         for (const reference of references) {
+          // RemoveImage takes an absent image for removed; a person has rather mistyped its name.
+          await statusOf(client, reference);
           const request = { image: { image: reference } };
           await client.call('ImageService', 'RemoveImage', request, backgroundContext());
           out(`${reference} removed\n`);

@@ -136,6 +136,15 @@ describe('the command line against a daemon (real)', () => {
     }
   });
 
+  it('tells a registry that is down from a daemon that is, and an absent image from a removed one', async () => {
+    const pull = await nodelet('image pull 127.0.0.1:1/any');
+    expect(pull).to.include({ exitCode: 1, stdout: '' });
+    expect(pull.stderr).to.contain('registry 127.0.0.1:1').and.not.to.contain('no daemon');
+    const absent = await nodelet('image rm 127.0.0.1:1/any');
+    expect(absent).to.include({ exitCode: 1, stdout: '' });
+    expect(absent.stderr).to.equal('nodelet: no image 127.0.0.1:1/any on this node\n');
+  });
+
   it('finds this machine fit, or says for each thing what to do', async () => {
     const { exitCode, stdout } = await nodelet('doctor');
     expect(exitCode, stdout).to.equal(0);
