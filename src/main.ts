@@ -1,3 +1,4 @@
+import './main/heap-shape.js';
 import { runProgram } from './cli/program.js';
 import { packageVersion } from './main/version.js';
 import type { NodeConfig } from './spec/node-config.js';

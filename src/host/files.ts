@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
+import { chooseCalls } from './file-calls.js';
 import { FolderWatch } from './folder-watch.js';
 import { removeTree } from './tree-removal.js';
 
@@ -20,33 +21,35 @@ function deviceOf(stat: fs.Stats): { type: 'c' | 'b'; major: number; minor: numb
   return { type: stat.isBlockDevice() ? 'b' : 'c', major: Number(major), minor: Number(minor) };
 }
 
-/** Files through node:fs. */
-export function createFiles(): Files {
-  const makeDir = async (dir: string, mode = 0o755): Promise<void> => {
-    await fs.promises.mkdir(dir, { recursive: true, mode });
-  };
+/** Files through node:fs; what lies in one of `tmpfsDirs` that is a tmpfs without a thread's help. */
+export function createFiles(tmpfsDirs: readonly string[] = []): Files {
+  const callsFor = chooseCalls(tmpfsDirs);
   return {
-    read: (file) => fs.promises.readFile(file).catch(absent),
+    read: (file) => callsFor(file).readFile(file).catch(absent),
     writeAtomic: async (file, content, mode = 0o644) => {
+      const calls = callsFor(file);
       const temporary = `${file}.${process.pid}.${writes++}.tmp`;
-      const write = () => fs.promises.writeFile(temporary, content, { mode });
+      const write = () => calls.writeFile(temporary, content, mode);
       try {
         await write().catch(async (thrown: unknown) => {
           if (code(thrown) !== 'ENOENT') throw thrown;
-          await makeDir(path.dirname(file));
+          await calls.makeDir(path.dirname(file), 0o755);
           await write();
         });
-        await fs.promises.rename(temporary, file);
+        await calls.rename(temporary, file);
       } catch (thrown) {
-        await fs.promises.rm(temporary, { force: true });
+        await calls.unlink(temporary).catch(absent);
         throw thrown;
       }
     },
-    makeDir,
-    removeTree,
-    list: async (dir) => ((await fs.promises.readdir(dir).catch(absent)) ?? []).sort(),
+    makeDir: (dir, mode = 0o755) => callsFor(dir).makeDir(dir, mode),
+    removeTree: (target) => removeTree(target, callsFor(target)),
+    list: async (dir) => {
+      const entries = (await callsFor(dir).entries(dir).catch(absent)) ?? [];
+      return entries.map(({ name }) => name).sort();
+    },
     stat: async (file) => {
-      const stat = await fs.promises.lstat(file).catch(absent);
+      const stat = await callsFor(file).lstat(file).catch(absent);
       if (stat === undefined) return undefined;
       const kind = stat.isFile()
         ? 'file'

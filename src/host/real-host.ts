@@ -15,14 +15,19 @@ import { createRecordStore } from './record-store.js';
 import type { RecordStorePaths } from './record-store.js';
 import { createSysctls } from './sysctls.js';
 
+export interface RealHostPaths extends RecordStorePaths {
+  /** Folder of what belongs to one boot, best on a tmpfs. */
+  runDir?: string;
+}
+
 /** This machine. */
-export function createRealHost(paths: RecordStorePaths): Host {
+export function createRealHost(paths: RealHostPaths): Host {
   const processes = createProcesses();
   const mounts = createMounts();
   return {
     clock: createClock(),
     random: createRandom(),
-    files: createFiles(),
+    files: createFiles(paths.runDir === undefined ? [] : [paths.runDir]),
     layerFiles: createLayerFiles(),
     mounts,
     namespaces: createNamespaces(mounts),

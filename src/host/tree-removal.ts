@@ -1,6 +1,6 @@
-import fs from 'node:fs/promises';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
+import type { FileCalls } from './file-calls.js';
 import { isMountPoint } from './mount-points.js';
 
 /** How many entries of a folder go at once: a few, so that other work gets its turn on libuv's threads. */
@@ -11,14 +11,14 @@ const batchSize = 8;
  * whether something is mounted there: what is behind a mount left over from a pod (a volume, the host's own folder) is
  * not nodelet's to delete. Fails with `wrong-state` then, and leaves the mount and the way to it.
  */
-export async function removeTree(target: string): Promise<void> {
-  if (!(await unlink(target))) await removeFolder(target);
+export async function removeTree(target: string, calls: FileCalls): Promise<void> {
+  if (!(await unlink(target, calls))) await removeFolder(target, calls);
 }
 
 /** False when it is a folder. */
-async function unlink(file: string): Promise<boolean> {
+async function unlink(file: string, calls: FileCalls): Promise<boolean> {
   try {
-    await fs.unlink(file);
+    await calls.unlink(file);
     return true;
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
@@ -28,19 +28,19 @@ async function unlink(file: string): Promise<boolean> {
   }
 }
 
-async function removeFolder(dir: string): Promise<void> {
+async function removeFolder(dir: string, calls: FileCalls): Promise<void> {
   if (isMountPoint(dir)) throw stillMounted(dir);
-  const entries = (await fs.readdir(dir, { withFileTypes: true }).catch(ignoreAbsent)) ?? [];
+  const entries = (await calls.entries(dir).catch(ignoreAbsent)) ?? [];
   for (let start = 0; start < entries.length; start += batchSize) {
     const batch = entries.slice(start, start + batchSize);
     await Promise.all(
       batch.map((entry) => {
         const inside = path.join(dir, entry.name);
-        return entry.isDirectory() ? removeFolder(inside) : unlink(inside);
+        return entry.isDirectory() ? removeFolder(inside, calls) : unlink(inside, calls);
       }),
     );
   }
-  await fs.rmdir(dir).catch((thrown: NodeJS.ErrnoException) => {
+  await calls.rmdir(dir).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'EBUSY') throw stillMounted(dir, thrown);
     ignoreAbsent(thrown);
   });

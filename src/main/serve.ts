@@ -1,18 +1,16 @@
 import fs from 'node:fs/promises';
 import { lockFolder } from '../host/folder-lock.js';
 import { createRealHost } from '../host/real-host.js';
+import type { RealHostPaths } from '../host/real-host.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import { createLog } from '../telemetry/log.js';
 import type { NodeletNode } from './node.js';
 import { createNode } from './node.js';
 
-/** Where a node keeps its records: one folder for good, one for this boot. */
-export function recordPaths({ rootDir, runDir }: Pick<NodeConfig, 'rootDir' | 'runDir'>): {
-  storePath: string;
-  bootPath: string;
-} {
-  return { storePath: `${rootDir}/records`, bootPath: `${runDir}/records` };
+/** Where a node keeps its records, one folder for good and one for this boot, and what else belongs to this boot. */
+export function hostPaths({ rootDir, runDir }: Pick<NodeConfig, 'rootDir' | 'runDir'>): RealHostPaths {
+  return { storePath: `${rootDir}/records`, bootPath: `${runDir}/records`, runDir };
 }
 
 /** This machine, with the node's folders to ourselves: neither records nor sandboxes bear a second master. */
@@ -23,7 +21,7 @@ async function claimHost(config: NodeConfig): Promise<{ host: Host; release: () 
   const release = (): void => locks.splice(0).forEach((unlock) => unlock());
   try {
     locks.push(lockFolder(config.runDir));
-    return { host: createRealHost(recordPaths(config)), release };
+    return { host: createRealHost(hostPaths(config)), release };
   } catch (thrown) {
     release();
     throw thrown;

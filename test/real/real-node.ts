@@ -15,7 +15,7 @@ import { createMounts } from '../../src/host/mounts.js';
 import { createRealHost } from '../../src/host/real-host.js';
 import { createNode } from '../../src/main/node.js';
 import type { NodeletNode } from '../../src/main/node.js';
-import { recordPaths } from '../../src/main/serve.js';
+import { hostPaths } from '../../src/main/serve.js';
 import { newImageSpec, newPullImageRequest } from '../../src/ports/cri/messages.js';
 import type { NodeConfig } from '../../src/spec/node-config.js';
 import { parseNodeConfig } from '../../src/spec/node-config-parse.js';
@@ -165,7 +165,7 @@ interface Daemon {
 async function ownNode(config: NodeConfig): Promise<NodeletNode> {
   fs.mkdirSync(config.rootDir, { recursive: true });
   const log = process.env['NODELET_TEST_LOG'] === '1' ? createLog({ level: 'debug' }) : silentLog;
-  return createNode(config, createRealHost(recordPaths(config)), log);
+  return createNode(config, createRealHost(hostPaths(config)), log);
 }
 
 function ownDaemon(config: NodeConfig): Daemon {
