@@ -12,6 +12,7 @@ import {
   newStopContainerResponse,
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
+import { validateWords } from '../spec/process-words.js';
 import { offerExec } from './exec-offer.js';
 import { containerItem, containerMatches, containerStatus } from './messages.js';
 import type { Pods } from './pods.js';
@@ -73,6 +74,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       if (request.cmd.length === 0) {
         throw new NodeletError('invalid', 'no command is given', { field: 'cmd' });
       }
+      validateWords(request.cmd, 'cmd');
       if (request.timeout.startsWith('-')) {
         throw new NodeletError('invalid', 'is negative', { field: 'timeout' });
       }

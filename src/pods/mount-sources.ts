@@ -17,7 +17,13 @@ export async function resolveMountSources(
   const resolved: Mount[] = [];
   for (const [index, mount] of asked.entries()) {
     const field = `config.mounts[${index}]`;
-    if ((await files.stat(mount.host_path)) === undefined) await files.makeDir(mount.host_path);
+    if ((await files.stat(mount.host_path)) === undefined) {
+      await files.makeDir(mount.host_path).catch((thrown: unknown) => {
+        const reason = thrown instanceof Error ? thrown.message : String(thrown);
+        const options = { field: `${field}.host_path`, cause: thrown };
+        throw new NodeletError('invalid', `is not there and can't be made: ${reason}`, options);
+      });
+    }
     const source = await files.realPath(mount.host_path);
     if (source === undefined) {
       throw new NodeletError('invalid', `${mount.host_path} is a symlink that leads nowhere`, {

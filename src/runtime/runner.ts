@@ -40,7 +40,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     return processes.sealed(runtime.path);
   };
   const runtimeArgs = (handler: string) => ['--root', stateRoot(handler)];
-  const env = { XDG_RUNTIME_DIR: config.runDir };
+  // conmon takes its arguments for text of the locale, and in the plain one refuses all that is not ASCII.
+  const env = { XDG_RUNTIME_DIR: config.runDir, LC_ALL: 'C.UTF-8' };
 
   const execParts = async (handler: string): Promise<ExecParts> => ({
     files,

@@ -8,7 +8,8 @@ import type {
 } from '../ports/cri/messages.js';
 import { validateResources } from './container-resources.js';
 import type { MachineLimits } from './machine-limits.js';
-import { validateNamespaces } from './sandbox-validate.js';
+import { validateWords, wordMaxBytes } from './process-words.js';
+import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
 import { validateProfiles } from './security-profile.js';
 
 const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });
@@ -35,6 +36,9 @@ export function validateContainerConfig(
   if (config.log_path.split('/').includes('..')) {
     throw invalid('config.log_path', 'leads out of the log directory');
   }
+  validateLogPath(config.log_path, 'config.log_path');
+  validateWords(config.command, 'config.command');
+  validateWords(config.args, 'config.args');
   config.envs.forEach((env, index) => validateEnv(env, `config.envs[${index}]`));
   config.mounts.forEach((mount, index) => validateMount(mount, `config.mounts[${index}]`));
   const linux = config.linux;
@@ -50,6 +54,9 @@ function validateEnv({ key, value }: KeyValue, field: string): void {
   if (bytes.includes(0) || !Buffer.from(bytes.toString('utf8')).equals(bytes)) {
     throw invalid(`${field}.value`, `of ${key} is not UTF-8 text without NUL`);
   }
+  if (Buffer.byteLength(key) + 1 + bytes.length > wordMaxBytes) {
+    throw invalid(`${field}.value`, `of ${key} is longer than ${wordMaxBytes} bytes, its name included`);
+  }
 }
 
 function validateMount(mount: Mount, field: string): void {
@@ -57,6 +64,9 @@ function validateMount(mount: Mount, field: string): void {
     throw invalid(`${field}.container_path`, 'is not an absolute path');
   if (mount.image !== null || mount.image_sub_path !== '') {
     throw unsupported(`${field}.image`, 'image volumes are not supported yet');
+  }
+  for (const key of ['container_path', 'host_path'] as const) {
+    if (mount[key].includes('\0')) throw invalid(`${field}.${key}`, 'has a NUL');
   }
   if (!mount.host_path.startsWith('/')) throw invalid(`${field}.host_path`, 'is not an absolute path');
   if (mount.recursive_read_only) throw unsupported(`${field}.recursive_read_only`, 'is not supported yet');

@@ -33,6 +33,14 @@ export function validateSandboxConfig(
   if (config.log_directory !== '' && !config.log_directory.startsWith('/')) {
     throw invalid('config.log_directory', 'is not an absolute path');
   }
+  validateLogPath(config.log_directory, 'config.log_directory');
+  // They become words of /etc/hosts and lines of /etc/resolv.conf, where they must not bring more along.
+  if (/[\s\0]/.test(config.hostname)) throw invalid('config.hostname', 'has white space');
+  for (const key of ['servers', 'searches', 'options'] as const) {
+    config.dns_config?.[key].forEach((word, index) => {
+      if (/[\s\0]/.test(word)) throw invalid(`config.dns_config.${key}[${index}]`, 'has white space');
+    });
+  }
   config.port_mappings.forEach((port, index) => validatePort(port, `config.port_mappings[${index}]`));
   const linux = config.linux;
   if (linux === null) return;
@@ -53,6 +61,11 @@ export function validateSandboxConfig(
   if (context.run_as_group !== null && context.run_as_user === null) {
     throw invalid(`${base}.run_as_group`, 'is set without run_as_user');
   }
+}
+
+/** conmon ends the path of a log at a colon, and would write to a file that nobody looks for. */
+export function validateLogPath(path: string, field: string): void {
+  if (/[:\0]/.test(path)) throw invalid(field, 'has a colon or NUL, which can be in no path of a log');
 }
 
 function validatePort(port: PortMapping, field: string): void {

@@ -4,6 +4,7 @@ import {
   newCapability,
   newContainerConfig,
   newContainerMetadata,
+  newDNSConfig,
   newDevice,
   newIDMapping,
   newImageSpec,
@@ -27,6 +28,7 @@ import {
 } from '../../src/ports/cri/messages.js';
 import type {
   ContainerConfig,
+  DNSConfig,
   LinuxContainerResources,
   LinuxContainerSecurityContext,
   LinuxPodSandboxConfig,
@@ -49,6 +51,7 @@ describe('spec: a sandbox config is refused by the name of the field', () => {
   const linux = (set: Partial<LinuxPodSandboxConfig>) => ({ linux: newLinuxPodSandboxConfig(set) });
   const secured = (set: Partial<LinuxSandboxSecurityContext>) =>
     linux({ security_context: newLinuxSandboxSecurityContext(set) });
+  const dns = (set: Partial<DNSConfig>) => ({ dns_config: newDNSConfig(set) });
   const port = (set: object) => ({
     port_mappings: [newPortMapping({ container_port: 80, host_port: 80, ...set })],
   });
@@ -59,7 +62,12 @@ describe('spec: a sandbox config is refused by the name of the field', () => {
     ['config.metadata.uid', 'invalid', { metadata: { ...metadata, uid: '' } }],
     ['config.windows', 'unsupported', { windows: newWindowsPodSandboxConfig() }],
     ['config.hostname', 'invalid', { hostname: 'x'.repeat(65) }],
+    ['config.hostname', 'invalid', { hostname: 'a\n10.0.0.1 registry' }],
+    ['config.dns_config.servers[0]', 'invalid', dns({ servers: ['1.1.1.1\nnameserver 6.6.6.6'] })],
+    ['config.dns_config.searches[1]', 'invalid', dns({ searches: ['a', 'b c'] })],
+    ['config.dns_config.options[0]', 'invalid', dns({ options: ['ndots:5\nsearch x'] })],
     ['config.log_directory', 'invalid', { log_directory: 'logs' }],
+    ['config.log_directory', 'invalid', { log_directory: '/logs/a:b' }],
     ['config.port_mappings[0].host_port', 'invalid', port({ host_port: 65536 })],
     ['config.port_mappings[0].container_port', 'invalid', port({ container_port: 0 })],
     ['config.port_mappings[0].host_ip', 'invalid', port({ host_ip: 'here' })],
@@ -180,12 +188,17 @@ describe('spec: a container config is refused by the name of the field', () => {
     ['config.devices', 'unsupported', { devices: [newDevice({ host_path: '/dev/fuse' })] }],
     ['config.working_dir', 'invalid', { working_dir: 'here' }],
     ['config.log_path', 'invalid', { log_path: '../../etc/cron.d/x' }],
+    ['config.log_path', 'invalid', { log_path: 'a:b.log' }],
+    ['config.command[0]', 'invalid', { command: ['sleep\0'] }],
+    ['config.args[1]', 'invalid', { args: ['a', 'x'.repeat(128 * 1024)] }],
+    ['config.envs[0].value', 'invalid', env('A', Array<number>(128 * 1024 - 2).fill(65))],
     ['config.envs[0].key', 'invalid', env('A=B', [])],
     ['config.envs[0].key', 'invalid', env('', [])],
     ['config.envs[0].value', 'invalid', env('A', [0xff])],
     ['config.envs[0].value', 'invalid', env('A', [65, 0])],
     ['config.mounts[0].container_path', 'invalid', mount({ container_path: 'in' })],
     ['config.mounts[0].host_path', 'invalid', mount({ host_path: '' })],
+    ['config.mounts[0].host_path', 'invalid', mount({ host_path: '/a\0b' })],
     ['config.mounts[0].image', 'unsupported', mount({ image })],
     ['config.mounts[0].recursive_read_only', 'unsupported', mount({ recursive_read_only: true })],
     ['config.mounts[0].uidMappings', 'unsupported', mount({ gidMappings: [newIDMapping()] })],

@@ -61,6 +61,24 @@ describe('pods: the files of a container (real mounts)', () => {
     expect((await pods.status(id)).mounts.map((mount) => mount.container_path)).to.include('/ro');
   });
 
+  it('and the log keep names with odd characters', async () => {
+    for (const name of ['a b', 'a,b', 'a\\b', 'a"b', 'ü', '-x', 'lowerdir=x']) {
+      const mounts = withMounts({ container_path: `/mnt/${name}`, host_path: `${node.dir}/odd/${name}` });
+      const command = ['sh', '-c', 'echo "$0" > "$0/file"; echo said', `/mnt/${name}`];
+      const id = await pods.run(sandbox, { ...mounts, command, log_path: `${name}/0.log` });
+      await pods.exited(id);
+      expect(await pods.logText(id), name).to.equal('said');
+      expect(fs.readFileSync(`${node.dir}/odd/${name}/file`, 'utf8')).to.equal(`/mnt/${name}\n`);
+    }
+  });
+
+  it('of a host path below a file fail by its name', async () => {
+    const mounts = withMounts({ container_path: '/in', host_path: `${volume}/file/below` });
+    const error = await failure(pods.create(sandbox, mounts));
+    expect(error).to.include({ kind: 'invalid' });
+    expect(error.message).to.match(/^config\.mounts\[0\]\.host_path: /);
+  });
+
   it('of a host path that leads nowhere fail by its name, with nothing left behind', async () => {
     fs.symlinkSync('/no/such/target', `${node.dir}/dangling`);
     const before = await pods.containersOf(sandbox);

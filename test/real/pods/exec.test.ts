@@ -98,6 +98,7 @@ for (const handler of ['crun', 'runc']) {
     }
     it('refuses an empty command, a negative timeout, and a container that does not run', async () => {
       expect((await failure(pods.exec(id))).message).to.match(/^cmd:/);
+      expect((await failure(pods.exec(id, 'echo', 'a\0b'))).message).to.match(/^cmd\[1\]:/);
       expect((await failure(execFor(-1, 'true'))).message).to.match(/^timeout:/);
       expect(await failure(pods.exec('0123456789ab', 'true'))).to.include({ kind: 'not-found' });
       await node.cri.runtime.StopContainer(newStopContainerRequest({ container_id: id }), node.ctx);
