@@ -16,7 +16,7 @@ export type FieldRule =
       /** The same, for names that Kubernetes leaves to its users (`example.com/dongle`). */
       notYetForm?: RegExp;
     };
-export type NameForm = 'label' | 'subdomain' | 'envName' | 'absolutePath' | 'portName';
+export type NameForm = 'label' | 'subdomain' | 'envName' | 'absolutePath' | 'portName' | 'ipv4';
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 const text: FieldRule = { type: 'string' };
@@ -71,7 +71,7 @@ const container: FieldRule = {
         name: { type: 'string', form: 'portName' },
         containerPort: port,
         hostPort: port,
-        hostIP: text,
+        hostIP: { type: 'string', form: 'ipv4' },
         protocol: { type: 'string', oneOf: ['TCP', 'UDP', 'SCTP'] },
       },
     }),

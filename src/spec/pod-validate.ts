@@ -22,7 +22,7 @@ export function fieldName(path: FieldPath): string {
   return name;
 }
 
-const forms: Record<NameForm, { regex: RegExp; maxLength: number; meaning: string }> = {
+export const nameForms: Record<NameForm, { regex: RegExp; maxLength: number; meaning: string }> = {
   label: {
     regex: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
     maxLength: 63,
@@ -38,6 +38,11 @@ const forms: Record<NameForm, { regex: RegExp; maxLength: number; meaning: strin
     regex: /^(?=.*[a-z])[a-z0-9](-?[a-z0-9])*$/,
     maxLength: 15,
     meaning: 'a port name: at most 15 of a-z, 0-9 and -, with a letter in it',
+  },
+  ipv4: {
+    regex: /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|^$/,
+    maxLength: 15,
+    meaning: 'an IPv4 address such as 127.0.0.1',
   },
   envName: { regex: /^[^=\0]+$/, maxLength: 32768, meaning: 'a variable name without "="' },
   absolutePath: {
@@ -93,7 +98,7 @@ function check(value: unknown, rule: FieldRule, path: FieldPath, problems: Field
       if (rule.oneOf !== undefined && !rule.oneOf.includes(value))
         bad(`must be one of ${rule.oneOf.filter((word) => word !== '').join(', ')}, but is "${value}"`);
       if (rule.form === undefined) return;
-      const form = forms[rule.form];
+      const form = nameForms[rule.form];
       if (!form.regex.test(value) || value.length > form.maxLength)
         bad(`must be ${form.meaning}, but is "${value}"`);
       return;
@@ -162,6 +167,12 @@ function checkReferences(pod: PodManifest, problems: FieldProblem[]): void {
       });
       container.ports?.forEach((port, position) => {
         if (port.hostPort === undefined) return;
+        if (group === 'initContainers' && !pod.spec.hostNetwork)
+          problems.push({
+            kind: 'unsupported',
+            path: [...at, 'ports', position, 'hostPort'],
+            message: 'is not opened for an init container; give it to one of spec.containers',
+          });
         if (pod.spec.hostNetwork && port.hostPort !== port.containerPort)
           bad([...at, 'ports', position, 'hostPort'], 'must equal containerPort on the host network');
         const key = `${port.protocol ?? 'TCP'} ${port.hostIP ?? ''} ${port.hostPort}`;

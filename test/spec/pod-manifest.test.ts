@@ -54,6 +54,16 @@ describe('spec: pod manifests', () => {
       /^web\.yaml:9: spec\.containers\[0\]\.imagee: is not a field/,
     ],
     [
+      'a host address that is none',
+      `${web}    ports: [{containerPort: 80, hostPort: 80, hostIP: localhost}]\n`,
+      /^web\.yaml:9: spec\.containers\[0\]\.ports\[0\]\.hostIP: must be an IPv4 address/,
+    ],
+    [
+      'a host port of an init container',
+      `${web}  initContainers: [{name: i, image: nginx, ports: [{containerPort: 80, hostPort: 80}]}]\n`,
+      /^web\.yaml:9: spec\.initContainers\[0\]\.ports\[0\]\.hostPort: is not opened for an init container/,
+    ],
+    [
       'a field not supported yet',
       `${web}    livenessProbe: {}\n`,
       /^web\.yaml:9: spec\.containers\[0\]\.livenessProbe: is not supported by nodelet yet/,
