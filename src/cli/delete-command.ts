@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { ApiClient } from './api-client.js';
+import type { PodShape } from './kube-shapes.js';
 import { podNamesOf, readManifests } from './manifest-source.js';
 import type { CliSurface } from './pod-commands.js';
 import { namespaceFlag, podPath, requirePodKind } from './pod-paths.js';
@@ -15,6 +16,10 @@ interface Flags {
 interface PodPlace {
   namespace: string;
   name: string;
+}
+
+interface DeletedPod extends PodPlace {
+  uid: string | undefined;
 }
 
 const pollMs = 200;
@@ -42,12 +47,13 @@ export function addDelete(program: Command, { out, stdin, api }: CliSurface): vo
       const pods: PodPlace[] = names.map((name) => ({ namespace, name }));
       for (const path of filename ?? [])
         for (const source of await readManifests(path, stdin)) pods.push(...podNamesOf(source, namespace));
-      const asked: PodPlace[] = [];
+      const asked: DeletedPod[] = [];
       for (const pod of pods) {
         const query = { gracePeriodSeconds: gracePeriod };
         try {
-          await api().json({ method: 'DELETE', path: podPath(pod.namespace, pod.name), query });
-          asked.push(pod);
+          const path = podPath(pod.namespace, pod.name);
+          const { metadata } = await api().json<PodShape>({ method: 'DELETE', path, query });
+          asked.push({ ...pod, uid: metadata.uid });
           out(`pod/${pod.name} deleted\n`);
         } catch (thrown) {
           // A manifest says which pods shall be gone: one that is gone already is no failure.
@@ -59,10 +65,12 @@ export function addDelete(program: Command, { out, stdin, api }: CliSurface): vo
     });
 }
 
-async function untilGone(api: ApiClient, { namespace, name }: PodPlace): Promise<void> {
+/** Another pod may have the name by then: its uid tells. */
+async function untilGone(api: ApiClient, { namespace, name, uid }: DeletedPod): Promise<void> {
   for (;;) {
     try {
-      await api.json({ method: 'GET', path: podPath(namespace, name) });
+      const { metadata } = await api.json<PodShape>({ method: 'GET', path: podPath(namespace, name) });
+      if (metadata.uid !== uid) return;
     } catch (thrown) {
       if (isKind(thrown, 'not-found')) return;
       throw thrown;

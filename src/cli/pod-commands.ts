@@ -104,7 +104,7 @@ function addDescribe(program: Command, { out, nowMs, api }: CliSurface): void {
       const pod = await api().json<PodShape>({ method: 'GET', path: podPath(namespace, name) });
       const events = await api().json<ListShape<EventShape>>({
         method: 'GET',
-        path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`,
+        path: `${podPath(namespace, name)}/events`,
       });
       out(describePod(pod, events.items, nowMs()));
     });

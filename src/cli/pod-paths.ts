@@ -1,14 +1,22 @@
 import { NodeletError } from '../base/errors.js';
+import { nameForms } from '../spec/pod-validate.js';
 
-/** Paths of the daemon's API, and the flag that says in which namespace. */
+/** Paths of the daemon's API, and the flag that says in which namespace. `invalid` for what can be no name. */
 export const podsPath = (namespace: string): string =>
-  `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  `/api/v1/namespaces/${nameIn('namespace', namespace)}/pods`;
 export const podPath = (namespace: string, name: string): string =>
-  `${podsPath(namespace)}/${encodeURIComponent(name)}`;
+  `${podsPath(namespace)}/${nameIn('pod', name)}`;
 export const namespaceFlag = ['-n, --namespace <name>', 'namespace of the pod', 'default'] as const;
 
 /** nodelet keeps pods only, under any of kubectl's names for them. */
 export function requirePodKind(kind: string): void {
   if (['pod', 'pods', 'po'].includes(kind)) return;
   throw new NodeletError('unsupported', `${kind} is no kind that nodelet keeps`, { remedy: 'use pods' });
+}
+
+/** A name such as `..` or `a/b` would make another path of it. */
+function nameIn(field: string, name: string): string {
+  const { regex, maxLength, meaning } = nameForms.subdomain;
+  if (regex.test(name) && name.length <= maxLength) return name;
+  throw new NodeletError('invalid', `"${name}" is no name: it must be ${meaning}`, { field });
 }

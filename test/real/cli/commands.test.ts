@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 import type { RealNode } from '../real-node.js';
 import { startRealNode, waitFor } from '../real-node.js';
-import { shellPod } from '../agent/agent-client.js';
+import { AgentClient, shellPod } from '../agent/agent-client.js';
 import { cli } from './nodelet-cli.js';
 
 describe('the command line against a daemon (real)', () => {
@@ -108,6 +108,29 @@ describe('the command line against a daemon (real)', () => {
     const absent = await nodelet('delete pod three');
     expect(absent).to.include({ exitCode: 1, stdout: '' });
     expect(absent.stderr).to.equal('nodelet: pod default/three not found\n');
+  });
+
+  it('takes a name for a name, never for a part of a path', async () => {
+    for (const line of ['get pods -n ..', 'get pods a/b', 'describe pod ..', 'logs .', 'delete pod ..']) {
+      const { exitCode, stdout, stderr } = await nodelet(line);
+      expect({ exitCode, stdout }, line).to.deep.equal({ exitCode: 1, stdout: '' });
+      expect(stderr, line).to.match(/^nodelet: (pod|namespace): "\S+" is no name: it must be a DNS-1123/);
+    }
+  });
+
+  it('is done with a deletion when the pod is gone, though another of its name runs by then', async () => {
+    const text = pod('again', 'exec sleep 1000000');
+    await nodelet('apply -f -', text);
+    await runs('again');
+    const agent = new AgentClient(node);
+    let deleted = false;
+    const deletion = nodelet('delete pod again').finally(() => (deleted = true));
+    await waitFor('a new pod of the name', async () => {
+      const [applied] = await agent.apply(text).catch(() => []);
+      return applied?.action === 'created';
+    });
+    await waitFor('the deletion', () => deleted);
+    expect((await deletion).stdout).to.equal('pod/again deleted\n');
   });
 
   it('refuses flags and words that it does not know, on stderr', async () => {
