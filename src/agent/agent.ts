@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
 import type { ManifestProblem } from '../spec/manifest-parse.js';
@@ -53,6 +54,8 @@ export interface Agent {
 export function createAgent(parts: AgentParts): Agent {
   const abort = new AbortController();
   const { signal } = abort;
+  // Every call under way listens, as many as there are pods: no sign of a leak.
+  setMaxListeners(0, signal);
   const events = new EventLog(parts.clock);
   const pods: PodSet = new PodSet(parts, events, signal, (uid) => loop.kick(uid));
   const loop: PodLoop = new PodLoop(parts, pods, events, signal, ({ record }) => {

@@ -15,11 +15,10 @@ const defaultOutputBytes = 1024 * 1024;
 /** `Processes.run`: the program's own end counts, whoever else holds its output. */
 export async function runTool(reaper: ChildReaper, options: RunOptions): Promise<RunResult> {
   throwIfAborted(options.signal);
-  const { argv, stdin, maxOutputBytes = defaultOutputBytes } = options;
-  const program = argv[0] ?? '';
+  const { argv, stdin, maxOutputBytes = defaultOutputBytes, name = argv[0] ?? '' } = options;
   const { child, inputFd, outputFds } = await start(options);
   const supervised = new SupervisedChild(child, reaper.ended(child));
-  const cancel = whenOver(program, options, (reason) => supervised.end(reason));
+  const cancel = whenOver(name, options, (reason) => supervised.end(reason));
   const pieces: Buffer[][] = outputFds.map(() => []);
   const outputs = outputFds.map((fd, index) => {
     let bytes = 0;
@@ -27,7 +26,7 @@ export async function runTool(reaper: ChildReaper, options: RunOptions): Promise
       bytes += piece.length;
       if (bytes <= maxOutputBytes) pieces[index]?.push(piece);
       else {
-        supervised.end(new NodeletError('exhausted', `${program} printed more than ${maxOutputBytes} bytes`));
+        supervised.end(new NodeletError('exhausted', `${name} printed more than ${maxOutputBytes} bytes`));
       }
     });
   });

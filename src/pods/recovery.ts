@@ -2,14 +2,22 @@ import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { settleSandbox } from './settle-sandbox.js';
 
+/** Undoing what was half made is mostly waiting for the kernel and for tools. */
+const settledAtOnce = 8;
+
 /**
  * Brings records and machine together after a start: what lived on is adopted, what a crash left half made
  * is undone, what ended meanwhile is recorded, and what belongs to no record is removed.
  */
 export async function recover(pods: Pods, services: SettleServices): Promise<void> {
-  for (const { id } of pods.ledger.allSandboxes()) {
-    await attempt(pods, `sandbox ${id}`, () => settleSandbox(pods, services, id));
-  }
+  const waiting = pods.ledger.allSandboxes().map(({ id }) => id);
+  const settleWaiting = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      const sandboxId = id;
+      await attempt(pods, `sandbox ${sandboxId}`, () => settleSandbox(pods, services, sandboxId));
+    }
+  };
+  await Promise.all(Array.from({ length: settledAtOnce }, settleWaiting));
   // Left by a creation whose undo failed, and whose sandbox has been removed since.
   for (const record of pods.ledger.allContainers()) {
     if (pods.ledger.sandbox(record.sandboxId) !== undefined) continue;

@@ -8,6 +8,8 @@ export interface ProcessIdentity {
 export interface RunOptions {
   /** argv[0] is an absolute path or a name looked up in PATH. Never a shell. */
   argv: readonly string[];
+  /** What errors call it. Default argv[0]. */
+  name?: string;
   /** Whole environment; default PATH only. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;

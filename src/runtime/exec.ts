@@ -1,4 +1,5 @@
 import type { CallContext } from '../base/call-context.js';
+import { NodeletError, isKind } from '../base/errors.js';
 import type { Host } from '../ports/host.js';
 import type { InteractiveProcess } from '../ports/interactive-processes.js';
 import type { RunResult } from '../ports/processes.js';
@@ -17,6 +18,7 @@ export async function execSync(request: ExecRequest, parts: ExecParts, ctx: Call
   try {
     const result = await parts.host.processes.run({
       argv: call.argv,
+      name: 'the command',
       env: parts.env,
       signal: ctx.signal,
       maxOutputBytes: request.maxOutputBytes,
@@ -24,6 +26,9 @@ export async function execSync(request: ExecRequest, parts: ExecParts, ctx: Call
     });
     await call.judge(result.exitCode);
     return result;
+  } catch (thrown) {
+    if (ctx.signal.aborted || !isKind(thrown, 'deadline')) throw thrown;
+    throw new NodeletError('deadline', thrown.message, { field: 'timeout', cause: thrown });
   } finally {
     await call.cleanUp();
   }

@@ -55,6 +55,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
     const result = await processes.run({
       argv: [await program(target.handler), ...runtimeArgs(target.handler), ...verb],
+      name: target.handler,
       env,
       timeoutMs: toolTimeoutMs,
       ...(ctx === undefined ? {} : { signal: ctx.signal }),
@@ -153,6 +154,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
           pidFile,
           target.id,
         ],
+        name: target.handler,
         env,
         timeoutMs: toolTimeoutMs,
         signal: ctx.signal,
