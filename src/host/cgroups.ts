@@ -1,3 +1,4 @@
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
@@ -10,8 +11,12 @@ import {
   oomKillsIn,
   parseControllers,
 } from './cgroup-limits.js';
+import { bind } from './libc.js';
 import { mountCgroupV1, parseMountInfo } from './mounts.js';
 
+const write = bind<(fd: number, text: string, bytes: number) => number>(
+  'long write(int fd, const char *text, unsigned long bytes)',
+);
 const root = '/sys/fs/cgroup';
 
 interface Hierarchy {
@@ -25,7 +30,7 @@ export function createCgroups(): Cgroups {
   let known: { changedMs: number; all: Hierarchy[] } | undefined;
   /** The mount table grows with the pods, so it is read again only after a hierarchy's folder has come or gone. */
   const hierarchies = async (): Promise<Hierarchy[]> => {
-    const changedMs = (await fs.stat(root)).ctimeMs;
+    const changedMs = statSync(root).ctimeMs;
     if (known?.changedMs === changedMs) return known.all;
     const mounted = parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8'));
     const all = mounted
@@ -93,7 +98,7 @@ export function createCgroups(): Cgroups {
       // One after the other: the kernel lets one through at a time, and the rest would hold libuv's threads meanwhile.
       for (const dir of await dirs(group)) {
         try {
-          await fs.writeFile(path.join(dir, 'cgroup.procs'), String(pid));
+          await move(path.join(dir, 'cgroup.procs'), pid);
         } catch (thrown) {
           const { code } = thrown as NodeJS.ErrnoException;
           if (code === 'ESRCH') return false;
@@ -122,6 +127,17 @@ export function createCgroups(): Cgroups {
       known = undefined;
     },
   };
+}
+
+/** Only the write waits, for a grace period of the kernel's; its errno does not leave the thread, so a failed one is repeated here. */
+async function move(file: string, pid: number): Promise<void> {
+  const text = String(pid);
+  const fd = openSync(file, 'w');
+  try {
+    if ((await write.inWorker(fd, text, text.length)) !== text.length) writeSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> {

@@ -106,18 +106,25 @@ function openCopy(path: string, origin: string): RootDatabase<string, string> {
   return copy;
 }
 
+/** Waited before a transaction on the disk, so that what changes meanwhile shares it. */
+const pauseMs = 20;
+
 /** Brings the disk to the state of the copy: one transaction at a time, of everything that changed meanwhile. */
 class DiskFollower {
   /** By table and key, so that only the last of several changes is written. */
   private readonly behind = new Map<string, { pair: TablePair; key: string }>();
-  private running: Promise<void> | undefined;
+  private changes = 0;
+  private waiting: { forChange: number; resolve: () => void; reject: (reason: NodeletError) => void }[] = [];
+  private atWork = false;
   private failure: NodeletError | undefined;
+  private endPause: () => void = () => undefined;
 
   constructor(private readonly path: string) {}
 
   follow(pair: TablePair, key: string): void {
     this.behind.set(`${pair.name}\0${key}`, { pair, key });
-    if (this.failure === undefined) this.run();
+    this.changes += 1;
+    void this.work();
   }
 
   /** Refuses further changes while the disk can't take those that it has been given. */
@@ -127,36 +134,56 @@ class DiskFollower {
 
   /** Resolves when the disk has all changes up to now; tries again what failed before, and fails where it can't. */
   async caughtUp(): Promise<void> {
-    this.run();
-    await this.running;
-    if (this.failure !== undefined) throw this.failure;
+    if (this.behind.size === 0 && !this.atWork) return;
+    await new Promise<void>((resolve, reject) => {
+      this.waiting.push({ forChange: this.changes, resolve, reject });
+      this.endPause();
+      void this.work();
+    });
   }
 
-  private run(): void {
-    this.running ??= this.writeAll().finally(() => (this.running = undefined));
+  private async work(): Promise<void> {
+    if (this.atWork) return;
+    this.atWork = true;
+    do {
+      if (this.waiting.length === 0) await this.pause();
+      await this.writeBehind();
+    } while (this.behind.size > 0 && this.failure === undefined);
+    this.atWork = false;
   }
 
-  private async writeAll(): Promise<void> {
-    while (this.behind.size > 0) {
-      const changes = [...this.behind];
-      this.behind.clear();
-      try {
-        await Promise.all(
-          changes.map(async ([, { pair, key }]) => {
-            const text = pair.boot.get(key);
-            await (text === undefined ? pair.disk.remove(key) : pair.disk.put(key, text));
-          }),
-        );
-        await changes[0]?.[1].pair.disk.flushed;
-        this.failure = undefined;
-      } catch (thrown) {
-        for (const [name, change] of changes) if (!this.behind.has(name)) this.behind.set(name, change);
-        this.failure = new NodeletError('exhausted', `records can't be written to ${this.path}`, {
-          remedy: 'make room on that disk; until then nothing can be changed',
-          cause: thrown,
-        });
-        return;
-      }
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private async writeBehind(): Promise<void> {
+    const [upTo, batch] = [this.changes, [...this.behind]];
+    this.behind.clear();
+    try {
+      await Promise.all(
+        batch.map(async ([, { pair, key }]) => {
+          const text = pair.boot.get(key);
+          await (text === undefined ? pair.disk.remove(key) : pair.disk.put(key, text));
+        }),
+      );
+      await batch[0]?.[1].pair.disk.flushed;
+      this.failure = undefined;
+      this.waiting.filter(({ forChange }) => forChange <= upTo).forEach(({ resolve }) => resolve());
+      this.waiting = this.waiting.filter(({ forChange }) => forChange > upTo);
+    } catch (thrown) {
+      const failure = new NodeletError('exhausted', `records can't be written to ${this.path}`, {
+        remedy: 'make room on that disk; until then nothing can be changed',
+        cause: thrown,
+      });
+      for (const [name, change] of batch) if (!this.behind.has(name)) this.behind.set(name, change);
+      this.failure = failure;
+      this.waiting.splice(0).forEach(({ reject }) => reject(failure));
     }
   }
 }

@@ -27,12 +27,7 @@ interface SealedCopy {
 export function createSealedPrograms(): (program: string) => Promise<string> {
   const copies = new Map<string, SealedCopy>();
   return async (program) => {
-    const stat = await fs.promises.stat(program).catch((thrown: unknown) => {
-      throw new NodeletError('tool-failed', `${program} can't be read`, {
-        remedy: 'nodelet doctor tells which programs are missing',
-        cause: thrown,
-      });
-    });
+    const stat = statOf(program);
     const version = [stat.dev, stat.ino, stat.size, stat.mtimeMs].join(':');
     let copy = copies.get(program);
     if (copy?.version !== version) {
@@ -41,6 +36,18 @@ export function createSealedPrograms(): (program: string) => Promise<string> {
     }
     return copy.path;
   };
+}
+
+/** In place: a program that is started again and again is in the kernel's cache, and a thread would cost more. */
+function statOf(program: string): fs.Stats {
+  try {
+    return fs.statSync(program);
+  } catch (thrown) {
+    throw new NodeletError('tool-failed', `${program} can't be read`, {
+      remedy: 'nodelet doctor tells which programs are missing',
+      cause: thrown,
+    });
+  }
 }
 
 async function seal(program: string): Promise<string> {
