@@ -10,7 +10,8 @@ export interface AgentConfig {
   podLogDir: string;
   rootDir: string;
   nodeName: string;
-  cgroupParent: string;
+  /** Of the whole machine: what a container requests is weighed against it. */
+  machineMemoryBytes: number;
   /** Address shown as the pods' hostIP; empty where unknown. */
   hostIp?: string;
 }

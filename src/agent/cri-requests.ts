@@ -25,6 +25,7 @@ import type {
   NamespaceOption,
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
+import { oomScoreAdj } from '../spec/pod-qos.js';
 import { milliCpu, quantityBytes } from '../spec/pod-quantity.js';
 import type { PodContainer, PodManifest } from '../spec/pod-types.js';
 import { expandVariables, variablesOf } from '../spec/pod-variables.js';
@@ -118,11 +119,20 @@ export function sandboxConfig(record: DesiredPod, attempt: number, config: Agent
   });
 }
 
-/** cgroup values of Kubernetes amounts: shares from the cpu request (or limit), quota and memory from the limits. */
-export function containerResources({ resources = {} }: PodContainer): LinuxContainerResources {
+/**
+ * Kernel values of Kubernetes amounts: shares from the cpu request (or limit), quota and memory from the limits,
+ * and from the memory request who is ended first when the machine has none left.
+ */
+export function containerResources(
+  pod: PodManifest,
+  container: PodContainer,
+  { machineMemoryBytes }: Pick<AgentConfig, 'machineMemoryBytes'>,
+): LinuxContainerResources {
+  const { resources = {} } = container;
   const { limits = {}, requests = {} } = resources;
   const share = requests.cpu ?? limits.cpu;
   return newLinuxContainerResources({
+    oom_score_adj: String(oomScoreAdj(pod, container, machineMemoryBytes)),
     cpu_shares: String(Math.max(2, Math.floor((milliCpu(share ?? 0) * 1024) / 1000))),
     ...(limits.cpu === undefined
       ? {}
@@ -177,7 +187,7 @@ export function containerConfig(
     stdin: container.stdin ?? false,
     tty: container.tty ?? false,
     linux: newLinuxContainerConfig({
-      resources: containerResources(container),
+      resources: containerResources(record.pod, container, config),
       security_context: newLinuxContainerSecurityContext({
         namespace_options: namespaces(record.pod),
         privileged: security.privileged ?? false,

@@ -1,4 +1,6 @@
 import type { ContainerStatus as CriContainerStatus } from '../ports/cri/messages.js';
+import type { QosClass } from '../spec/pod-qos.js';
+import { qosClass } from '../spec/pod-qos.js';
 import type { PodContainer } from '../spec/pod-types.js';
 import type { DesiredPod } from './desired-pod.js';
 import { kubeTime } from './desired-pod.js';
@@ -39,6 +41,7 @@ export interface PodStatus {
   podIP?: string;
   podIPs?: { ip: string }[];
   startTime: string | null;
+  qosClass: QosClass;
   containerStatuses: ContainerStatus[];
   initContainerStatuses: ContainerStatus[];
 }
@@ -82,6 +85,7 @@ export function podStatus(
     ...(hostIp === '' ? {} : { hostIP: hostIp }),
     ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
     startTime: kubeTime(record.createdAtNs),
+    qosClass: qosClass(record.pod),
     containerStatuses: mains,
     initContainerStatuses: inits,
   };

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { Log } from '../base/call-context.js';
 import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
@@ -43,7 +44,12 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     { runtime: pods.verbs, images: images.verbs },
     { log: log.child({ room: 'cri' }), metrics, clock: host.clock },
   );
-  const agent = createAgent({ cri: runtime, ...host, log: log.child({ room: 'agent' }), config });
+  const agent = createAgent({
+    cri: runtime,
+    ...host,
+    log: log.child({ room: 'agent' }),
+    config: { ...config, machineMemoryBytes: totalmem() },
+  });
   const api = createApiServer({ agent, socketPath: config.apiSocket, log: log.child({ room: 'api' }) });
   const cri = createCriServer({
     runtime,

@@ -33,7 +33,7 @@ export class AgentWorld {
         podLogDir: this.podLogDir,
         rootDir: '/root',
         nodeName: 'node1',
-        cgroupParent: '/nodelet',
+        machineMemoryBytes: 8 * 1024 ** 3,
       },
     });
   }

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
@@ -73,6 +74,9 @@ ${shared}`);
     const limit =
       'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max';
     expect(Number(await agent.exec('whole', 'web', 'sh', '-c', limit))).to.equal(48 * 1024 * 1024);
+    const share = Math.floor((1000 * 48 * 1024 * 1024) / os.totalmem());
+    const score = await agent.exec('whole', 'web', 'cat', '/proc/1/oom_score_adj');
+    expect(Number(score)).to.equal(Math.min(999, 1000 - share));
     const quota = 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/cpu.max';
     expect(await agent.exec('whole', 'web', 'sh', '-c', quota)).to.match(/^25000\b/);
   });
