@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
@@ -27,20 +27,15 @@ interface Hierarchy {
 
 /** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
 export function createCgroups(): Cgroups {
-  let known: { changedMs: number; all: Hierarchy[] } | undefined;
   /** The mount table grows with the pods, so it is read again only after a hierarchy's folder has come or gone. */
   const hierarchies = async (): Promise<Hierarchy[]> => {
-    const changedMs = statSync(root).ctimeMs;
-    if (known?.changedMs === changedMs) return known.all;
     const mounted = parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8'));
-    const all = mounted
+    return mounted
       .filter(
         ({ fsType, target }) =>
           /^cgroup2?$/.test(fsType) && (target === root || target.startsWith(`${root}/`)),
       )
-      .map(({ fsType, target }): Hierarchy => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
-    known = { changedMs, all };
-    return all;
+      .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
   };
   const dirs = async (group: string) => (await hierarchies()).map(({ dir }) => path.join(dir, group));
   const names = async (dir: string): Promise<string[]> => {
@@ -124,7 +119,6 @@ export function createCgroups(): Cgroups {
       const dir = path.join(root, controller);
       await fs.mkdir(dir, { recursive: true });
       mountCgroupV1(controller, dir);
-      known = undefined;
     },
   };
 }

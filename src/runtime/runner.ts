@@ -102,15 +102,25 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     if (monitor !== undefined) await endMonitor(monitor);
   };
 
+  let monitorGroupMade: Promise<void> | undefined;
+  /** Once for all: a v1 cpuset that another start has only just made takes no process yet (ENOSPC). */
+  const makeMonitorGroup = () =>
+    (monitorGroupMade ??= cgroups.create(monitorGroup).catch((thrown: unknown) => {
+      monitorGroupMade = undefined;
+      throw thrown;
+    }));
+
   /** A monitor must not end with the agent, whose group a service manager ends as a whole. */
   const moveMonitor = async (monitor: ProcessIdentity): Promise<void> => {
-    const attach = () => cgroups.attach(monitorGroup, monitor.pid);
+    await makeMonitorGroup();
     try {
-      await attach();
+      await cgroups.attach(monitorGroup, monitor.pid);
     } catch (thrown) {
       if (!isKind(thrown, 'not-found')) throw thrown;
-      await cgroups.create(monitorGroup);
-      await attach();
+      // Somebody has removed it since.
+      monitorGroupMade = undefined;
+      await makeMonitorGroup();
+      await cgroups.attach(monitorGroup, monitor.pid);
     }
   };
 

@@ -61,6 +61,18 @@ describe('runtime: what is around a container (real crun and conmon)', () => {
     await pods.removePod(sandbox);
   });
 
+  it('starts the first containers of a node side by side, whoever makes the group of their monitors', async () => {
+    const fresh = await startRealNode();
+    try {
+      const first = new PodClient(fresh.cri, fresh.ctx, await fresh.image(), `${fresh.dir}/logs`);
+      const sandboxes = await Promise.all(Array.from({ length: 6 }, () => first.runPod()));
+      const ids = await Promise.all(sandboxes.map((sandbox) => first.run(sandbox)));
+      expect(ids.map((id) => pidsNaming(id).length)).to.deep.equal(ids.map(() => 1));
+    } finally {
+      await fresh.dispose();
+    }
+  });
+
   it('leaves nothing of a container that has ended, nor of what lives on in its group', async () => {
     const sandbox = await pods.runPod();
     const state = (id: string) => fs.existsSync(`${node.config.runDir}/oci/crun/${id}`);
