@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   // What bears the run's name is the benchmark's own fault; the rest may be somebody else's, at work at the same time.
   if (leftBehind.some((line) => line.includes(shop.id))) process.exitCode = 1;
   if (reports.length > 0) console.log(`\n${renderReport(reports, options)}`);
-  console.log(leftBehind.length === 0 ? 'nothing left behind' : `left behind:\n${leftBehind.join('\n')}`);
+  console.log(renderLeftBehind(leftBehind, shop.id));
   if (options.json === undefined || reports.length === 0) return;
   const machine = { kernel: os.release(), cpus: os.cpus().length, node: process.version };
   const ratios = ratiosOf(reports, options);
@@ -86,6 +86,15 @@ async function startRuntimes(shop: Workshop, options: BenchOptions): Promise<Run
 
 async function machineState(): Promise<Set<string>> {
   return new Set((await runTool('hack/leaks')).split('\n'));
+}
+
+function renderLeftBehind(lines: readonly string[], run: string): string {
+  const own = lines.filter((line) => line.includes(run));
+  const others = lines.length - own.length;
+  return [
+    own.length === 0 ? 'nothing left behind' : `left behind:\n${own.join('\n')}`,
+    ...(others === 0 ? [] : [`${others} things of others have come meanwhile: hack/leaks lists them`]),
+  ].join('\n');
 }
 
 /** What is on the machine now and was not before; something that is just ending gets a few seconds. */

@@ -30,6 +30,8 @@ async function claimHost(config: NodeConfig): Promise<{ host: Host; release: () 
 
 /** `nodelet serve`: runs until SIGTERM or SIGINT; containers outlive it. Refused beside another on the same folders. */
 export async function serve(config: NodeConfig): Promise<void> {
+  // The folder it was started in may be removed, and conmon does not start where there is none.
+  process.chdir('/');
   const log = createLog({ level: config.logLevel });
   const { host, release } = await claimHost(config);
   const node = await createNode(config, host, log);

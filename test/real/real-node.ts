@@ -27,6 +27,8 @@ import type { ImageVariant } from './test-registry.js';
 export interface RealNodeOptions {
   /** `child`: a daemon of its own (`nodelet serve`), which can be killed. Default: in this process. */
   as?: 'child' | 'in-process';
+  /** Working folder of a `child`. */
+  cwd?: string;
   /** Keys of config.yaml over the fixture's own. */
   config?: Record<string, unknown>;
 }
@@ -69,7 +71,7 @@ export async function startRealNode(options: RealNodeOptions = {}): Promise<Real
   const text = stringify({ ...uniqueConfig(dir), ...options.config });
   fs.writeFileSync(configFile, text);
   const config = parseNodeConfig(text, { fileName: configFile, hostName: 'test-node' });
-  const daemon = options.as === 'child' ? childDaemon(dir, configFile) : ownDaemon(config);
+  const daemon = options.as === 'child' ? childDaemon(dir, configFile, options.cwd) : ownDaemon(config);
   const ctx = backgroundContext();
   const cri = createCriClient({ socketPath: config.criSocket, clock: createClock(), timeoutMs: 60_000 });
 
@@ -185,7 +187,7 @@ function ownDaemon(config: NodeConfig): Daemon {
   };
 }
 
-function childDaemon(dir: string, configFile: string): Daemon {
+function childDaemon(dir: string, configFile: string, cwd: string | undefined): Daemon {
   const logFile = path.join(dir, 'daemon.log');
   let child: ChildProcess | undefined;
   const end = async (signal: NodeJS.Signals) => {
@@ -202,7 +204,10 @@ function childDaemon(dir: string, configFile: string): Daemon {
     start: async () => {
       const out = fs.openSync(logFile, 'a');
       const argv = [path.join(repositoryDir, 'bin/nodelet.js'), 'serve', '--config', configFile];
-      child = spawn(process.execPath, argv, { stdio: ['ignore', out, out] });
+      child = spawn(process.execPath, argv, {
+        stdio: ['ignore', out, out],
+        ...(cwd === undefined ? {} : { cwd }),
+      });
       fs.closeSync(out);
     },
     stop: () => end('SIGTERM'),

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { expect } from 'chai';
 import { newRemoveContainerRequest, newStopPodSandboxRequest } from '../../../src/ports/cri/messages.js';
 import { PodClient } from '../pod-client.js';
@@ -20,6 +22,15 @@ function pidsNaming(text: string): number[] {
         return false;
       }
     });
+}
+
+/** /proc/PID/cgroup also names hierarchies that are mounted nowhere any more, where nobody can move anything. */
+function mountedHierarchies(): string[] {
+  return fs
+    .readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(' ')[4] ?? '');
 }
 
 /** The cgroups named `name` that exist, over all hierarchies. */
@@ -45,9 +56,12 @@ describe('runtime: what is around a container (real crun and conmon)', () => {
       const id = await pods.run(sandbox);
       const [monitor, ...others] = pidsNaming(id);
       expect(others).to.deep.equal([]);
-      const lines = fs.readFileSync(`/proc/${monitor}/cgroup`, 'utf8').trim().split('\n');
       const group = `${node.config.cgroupParent}/monitors`;
-      expect(lines.map((line) => line.split(':')[2])).to.deep.equal(lines.map(() => group));
+      const without = mountedHierarchies().filter((dir) => {
+        const pids = fs.readFileSync(`${dir}${group}/cgroup.procs`, 'utf8').split('\n');
+        return !pids.includes(String(monitor));
+      });
+      expect(without, 'hierarchies in which it is elsewhere').to.deep.equal([]);
       await node.cri.runtime.RemoveContainer(newRemoveContainerRequest({ container_id: id }), node.ctx);
       await waitFor('the monitor has left its group', () => {
         try {
@@ -92,6 +106,28 @@ describe('runtime: what is around a container (real crun and conmon)', () => {
     for (const gone of [id, sandbox]) {
       expect({ state: state(gone), groups: groups(group(gone)) }).to.deep.equal({ state: false, groups: [] });
     }
+    await pods.removePod(sandbox);
+  });
+});
+
+describe('runtime: a daemon whose working folder is removed (real crun and conmon)', () => {
+  let cwd = '';
+  let node: RealNode;
+  before(async () => {
+    cwd = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-cwd-'));
+    node = await startRealNode({ as: 'child', cwd });
+  });
+  after(async () => {
+    await node.dispose();
+    fs.rmSync(cwd, { recursive: true, force: true });
+  });
+
+  it('starts containers all the same', async () => {
+    const pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    fs.rmdirSync(cwd);
+    const sandbox = await pods.runPod();
+    const id = await pods.run(sandbox);
+    expect(await pods.shell(id, 'echo up')).to.equal('up');
     await pods.removePod(sandbox);
   });
 });
