@@ -9,6 +9,7 @@ import { loadCriDefinitions, messageMaxBytes, methodsOf, verbNames } from './def
 import type { CriServiceName } from './definitions.js';
 import { funnel, unimplemented } from './funnel.js';
 import type { Verb } from './funnel.js';
+import { settledWithin } from './settled-within.js';
 import { claimSocketPath, listenOn } from './socket-claim.js';
 
 export interface CriServerOptions {
@@ -69,9 +70,7 @@ export function createCriServer(options: CriServerOptions): CriServer {
     stop: async () => {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       const served = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
-      const patience = new AbortController();
-      await Promise.race([served, clock.sleep(stopGraceMs, patience.signal).catch(() => undefined)]);
-      patience.abort();
+      await settledWithin(served, stopGraceMs, clock);
       grpc.forceShutdown();
       for (const socket of sockets) socket.destroy();
       await closed;

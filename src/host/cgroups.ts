@@ -27,10 +27,10 @@ interface Hierarchy {
 
 /** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
 export function createCgroups(): Cgroups {
-  /** The mount table grows with the pods, so it is read again only after a hierarchy's folder has come or gone. */
+  /** Hierarchies come and go unannounced, so they are looked up each time; of the mounts, many with many pods, only theirs are parsed. */
   const hierarchies = async (): Promise<Hierarchy[]> => {
-    const mounted = parseMountInfo(await fs.readFile('/proc/self/mountinfo', 'utf8'));
-    return mounted
+    const mounts = (await fs.readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+    return parseMountInfo(mounts.filter((line) => line.includes(' - cgroup')).join('\n'))
       .filter(
         ({ fsType, target }) =>
           /^cgroup2?$/.test(fsType) && (target === root || target.startsWith(`${root}/`)),

@@ -5,7 +5,9 @@ import { createServer } from 'node:net';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { splitHostPort } from '../base/host-port.js';
 import type { BinaryFact, MachineFacts } from '../ports/machine-facts.js';
+import { createCgroups } from './cgroups.js';
 
 export interface MachineFactsOptions {
   conmonPath: string;
@@ -63,7 +65,7 @@ export async function gatherMachineFacts(options: MachineFactsOptions): Promise<
       profilePath: await firstThere(options.seccompPaths),
     },
     nftablesTrouble: await nftablesTrouble(),
-    cgroup: await cgroupFacts(),
+    cgroup: await createCgroups().info(),
     fixHybridCgroups: options.fixHybridCgroups,
     binaries: await Promise.all(
       wanted.map(([name, packageName, required, paths]) => binaryFact(name, packageName, required, paths)),
@@ -138,15 +140,6 @@ async function binaryFact(
   return { name, packageName, required, path: undefined, version: undefined };
 }
 
-async function cgroupFacts(): Promise<MachineFacts['cgroup']> {
-  const mounts = await textOf('/proc/self/mountinfo');
-  const v2 = / (\/sys\/fs\/cgroup\S*) .* - cgroup2 /m.exec(mounts)?.[1];
-  if (!/ - cgroup /m.test(mounts)) return { version: 'v2', strandedControllers: [] };
-  if (v2 === undefined) return { version: 'v1', strandedControllers: [] };
-  const stranded = (await textOf(join(v2, 'cgroup.controllers'))).trim();
-  return { version: 'hybrid', strandedControllers: stranded === '' ? [] : stranded.split(' ') };
-}
-
 /** The file system that holds `path`, or that would: its nearest existing parent's. */
 async function fileSystemOf(path: string): Promise<'tmpfs' | 'other'> {
   try {
@@ -158,12 +151,10 @@ async function fileSystemOf(path: string): Promise<'tmpfs' | 'other'> {
 }
 
 async function portFact(address: string, use: string): Promise<MachineFacts['ports'][number]> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
   const server = createServer();
   const free = await new Promise<boolean>((resolve) => {
     server.once('error', () => resolve(false));
-    server.listen({ host, port: Number(address.slice(colon + 1)) }, () => resolve(true));
+    server.listen(splitHostPort(address), () => resolve(true));
   });
   if (free) await new Promise((closed) => server.close(closed));
   return { address, use, free };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
+import { SharedFlights } from '../base/shared-flight.js';
 import type { AuthConfig } from '../ports/cri/messages.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/node-config.js';
@@ -17,7 +18,6 @@ import { canonicalText, parseReference } from './reference.js';
 import { RegistryClient } from './registry-client.js';
 import { registryLogin } from './registry-login.js';
 import { RegistryTransport } from './registry-transport.js';
-import { SharedFlights } from '../base/shared-flight.js';
 import type { SnapshotRecord } from './snapshot-store.js';
 import { createSnapshots } from './snapshot-store.js';
 

@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { SharedFlights } from '../base/shared-flight.js';
 import type { Host } from '../ports/host.js';
 import type { RecordTable } from '../ports/record-store.js';
 import { checkLayerType, unpackLayer } from './layer-unpack.js';
 import type { Descriptor } from './manifest.js';
-import { SharedFlights } from '../base/shared-flight.js';
 
 /** A layer that is whole and on the disk. */
 export interface LayerRecord {

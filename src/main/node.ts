@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import type { Log } from '../base/call-context.js';
+import { splitHostPort } from '../base/host-port.js';
 import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
@@ -58,7 +59,9 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     clock: host.clock,
   });
   const metricsServer =
-    config.metricsAddress === '' ? undefined : createMetricsServer({ metrics, log, ...address(config) });
+    config.metricsAddress === ''
+      ? undefined
+      : createMetricsServer({ metrics, log, ...splitHostPort(config.metricsAddress) });
   return {
     start: async () => {
       await rooms.start();
@@ -90,13 +93,5 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
       metrics.close();
       await host.store.close();
     },
-  };
-}
-
-function address(config: NodeConfig): { host: string; port: number } {
-  const colon = config.metricsAddress.lastIndexOf(':');
-  return {
-    host: config.metricsAddress.slice(0, colon),
-    port: Number(config.metricsAddress.slice(colon + 1)),
   };
 }

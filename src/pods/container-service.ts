@@ -8,22 +8,21 @@ import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
 import { validateContainerConfig } from '../spec/container-validate.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
-import type { RunnerTarget } from '../runtime/container-runner.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { ContainerBundles } from './container-bundle.js';
 import { settleExit } from './exits.js';
+import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 
 const sigkill = 9;
 const killPatienceMs = 10_000;
 /** What containerd reports for a container whose start failed, too. */
-export const startErrorCode = 128;
+const startErrorCode = 128;
 
 /** Makes, starts, stops and removes the containers of pods. */
 export class ContainerService {
   private readonly creations = new SharedFlights<string, ContainerId>();
-
   private readonly bundles: ContainerBundles;
 
   constructor(private readonly pods: Pods) {
@@ -139,16 +138,7 @@ export class ContainerService {
       try {
         await this.launch(record, ctx);
       } catch (thrown) {
-        // Where this fails too, the record stays as it is, and the patrol finds out what became of the container.
-        await this.undoLaunch(record);
-        await this.pods.ledger.saveContainer({
-          ...record,
-          stage: 'exited',
-          exitCode: startErrorCode,
-          reason: 'StartError',
-          message: asNodeletError(thrown).describe(),
-          finishedAtNs: this.pods.nowNs(),
-        });
+        await this.failStart(record, asNodeletError(thrown).describe());
         throw thrown;
       }
     });
@@ -156,7 +146,7 @@ export class ContainerService {
 
   private async launch(record: ContainerRecord, ctx: CallContext): Promise<void> {
     const { runner } = this.pods.parts;
-    const target = this.target(record);
+    const target = containerTarget(this.pods, record);
     const running = await runner.startContainer(
       {
         ...target,
@@ -171,11 +161,23 @@ export class ContainerService {
     await this.pods.ledger.saveContainer({ ...record, ...running, stage: 'running' });
   }
 
-  /** After a failed start nothing of the container is left, whoever was the last to touch it. */
-  private async undoLaunch(record: ContainerRecord): Promise<void> {
+  /**
+   * Ends a start that did not come far enough: nothing of the container is left, whoever was the last to touch it, and
+   * its record says why. Where this fails, the record stays as it is, and the patrol finds out what became of it.
+   */
+  async failStart(record: ContainerRecord, message: string): Promise<void> {
     const { runner } = this.pods.parts;
-    await runner.remove(this.target(record));
+    await runner.remove(containerTarget(this.pods, record), record.monitor);
     await runner.forgetExit(record.id);
+    await this.pods.ledger.saveContainer({
+      ...record,
+      stage: 'exited',
+      exitCode: startErrorCode,
+      reason: 'StartError',
+      message,
+      finishedAtNs: this.pods.nowNs(),
+      monitor: undefined,
+    });
   }
 
   /** Stop signal, up to `timeoutMs` of patience, then SIGKILL. Not running is success. */
@@ -227,21 +229,11 @@ export class ContainerService {
   async purge(record: ContainerRecord): Promise<void> {
     const { host, images, runner } = this.pods.parts;
     await this.pods.ledger.saveContainer({ ...record, stage: 'removing' });
-    await runner.remove(this.target(record), record.monitor);
+    await runner.remove(containerTarget(this.pods, record), record.monitor);
     await images.snapshots.remove(record.id);
     await host.files.removeTree(record.bundle);
     await runner.forgetExit(record.id);
     await this.pods.ledger.forgetContainer(record.id);
-  }
-
-  target(record: ContainerRecord): RunnerTarget & { id: ContainerId } {
-    const handler = this.pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
-    return {
-      id: record.id,
-      handler: this.pods.parts.runner.resolveHandler(handler),
-      bundle: record.bundle,
-      cgroupPath: record.cgroupPath,
-    };
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { validateWords } from '../spec/process-words.js';
+import { containerTarget } from './container-target.js';
 import { offerExec } from './exec-offer.js';
 import { containerItem, containerMatches, containerStatus } from './messages.js';
 import type { Pods } from './pods.js';
@@ -82,7 +83,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       const timeoutMs = request.timeout === '0' ? undefined : Number(request.timeout) * 1000;
       const result = await runner.execSync(
         {
-          ...containers.target(record),
+          ...containerTarget(pods, record),
           cmd: request.cmd,
           timeoutMs,
           maxOutputBytes: maxExecOutputBytes,
@@ -96,12 +97,12 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       });
     },
     Exec: async (request) => {
-      const target = containers.target(running(request.container_id));
+      const target = containerTarget(pods, running(request.container_id));
       return newExecResponse({ url: offerExec(pods, target, request) });
     },
     ReopenContainerLog: async (request, ctx) => {
       const record = running(request.container_id);
-      await runner.reopenLog({ ...containers.target(record), logPath: record.logPath }, ctx);
+      await runner.reopenLog({ ...containerTarget(pods, record), logPath: record.logPath }, ctx);
       return newReopenContainerLogResponse();
     },
   } satisfies Partial<RuntimeVerbs>;

@@ -1,5 +1,6 @@
 import type { ContainerId } from '../base/ids.js';
 import type { ContainerRecord } from '../state/records.js';
+import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 
@@ -31,13 +32,7 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
     process: undefined,
     monitor: undefined,
   });
-  const handler = pods.ledger.sandbox(record.sandboxId)?.handler ?? '';
-  await runner.remove({
-    id,
-    handler: runner.resolveHandler(handler),
-    bundle: record.bundle,
-    cgroupPath: record.cgroupPath,
-  });
+  await runner.remove(containerTarget(pods, record));
 }
 
 /** File times come from a clock that ticks every few milliseconds, so that an end could seem to precede its start. */

@@ -1,7 +1,7 @@
 import type { SandboxId } from '../base/ids.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
-import { startErrorCode } from './container-service.js';
+import { containerTarget } from './container-target.js';
 import { settleExit } from './exits.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
@@ -78,24 +78,12 @@ async function adoptMonitors(pods: Pods, id: SandboxId): Promise<void> {
 
 /** A start cut short: a container whose program has begun is kept, however far it came; one that has not is undone. */
 async function finishStart(pods: Pods, containers: ContainerService, record: ContainerRecord): Promise<void> {
-  const { runner } = pods.parts;
-  const target = containers.target(record);
-  const { begun, process } = await runner.inspectStart(target);
+  const { begun, process } = await pods.parts.runner.inspectStart(containerTarget(pods, record));
   if (begun) {
     await pods.ledger.saveContainer({ ...record, process, stage: 'running', startedAtNs: pods.nowNs() });
     return;
   }
-  await runner.remove(target, record.monitor);
-  await runner.forgetExit(record.id);
-  await pods.ledger.saveContainer({
-    ...record,
-    stage: 'exited',
-    exitCode: startErrorCode,
-    reason: 'StartError',
-    message: 'the start of the container was cut short',
-    finishedAtNs: pods.nowNs(),
-    monitor: undefined,
-  });
+  await containers.failStart(record, 'the start of the container was cut short');
 }
 
 /** An end that nobody has told of yet is recorded before a status is told: a patrol alone would be seconds late. */

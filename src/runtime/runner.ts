@@ -34,19 +34,19 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   const exitDir = `${config.runDir}/exits`;
   const monitorGroup = `${config.cgroupParent}/monitors`;
   const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
-  const program = (handler: string): Promise<string> => {
+  /** The runtime with its global options. */
+  const commandOf = async (handler: string): Promise<string[]> => {
     const runtime = config.runtimes[handler];
     if (runtime === undefined) throw new NodeletError('bug', `handler ${handler} was not resolved`);
-    return processes.sealed(runtime.path);
+    return [await processes.sealed(runtime.path), '--root', stateRoot(handler)];
   };
-  const runtimeArgs = (handler: string) => ['--root', stateRoot(handler)];
   // conmon takes its arguments for text of the locale, and in the plain one refuses all that is not ASCII.
   const env = { XDG_RUNTIME_DIR: config.runDir, LC_ALL: 'C.UTF-8' };
 
   const execParts = async (handler: string): Promise<ExecParts> => ({
     files,
     host: { processes, interactive },
-    command: [await program(handler), ...runtimeArgs(handler)],
+    command: await commandOf(handler),
     env,
     key: random.hex(4),
   });
@@ -54,7 +54,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
     const result = await processes.run({
-      argv: [await program(target.handler), ...runtimeArgs(target.handler), ...verb],
+      argv: [...(await commandOf(target.handler)), ...verb],
       name: target.handler,
       env,
       timeoutMs: toolTimeoutMs,
@@ -152,10 +152,9 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       const logFile = `${target.bundle}/runtime.log`;
       const result = await processes.run({
         argv: [
-          await program(target.handler),
+          ...(await commandOf(target.handler)),
           '--log',
           logFile,
-          ...runtimeArgs(target.handler),
           'run',
           '--detach',
           '--bundle',
@@ -187,7 +186,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         const { report, stderr } = await processes.startMonitor({
           argv: monitorArgv(request, {
             conmon: config.conmonPath,
-            runtime: [await program(request.handler), ...runtimeArgs(request.handler)],
+            runtime: await commandOf(request.handler),
             exitDir,
             pidFile,
             monitorPidFile,

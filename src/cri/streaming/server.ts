@@ -5,9 +5,11 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Log } from '../../base/call-context.js';
 import { NodeletError } from '../../base/errors.js';
+import { splitHostPort } from '../../base/host-port.js';
 import type { Clock } from '../../ports/clock.js';
 import type { ExecSession, StreamingSessions } from '../../ports/cri/streaming.js';
 import type { Random } from '../../ports/random.js';
+import { settledWithin } from '../settled-within.js';
 import { chooseProtocol, protocols } from './channels.js';
 import { serveExec } from './exec-connection.js';
 import { refuseUpgrade } from './refusal.js';
@@ -66,7 +68,7 @@ export function createStreamingServer({
   return {
     start: () =>
       new Promise((resolve, reject) => {
-        const { host, port } = splitAddress(address);
+        const { host, port } = splitHostPort(address);
         http.once('error', (error) =>
           reject(
             new NodeletError('unavailable', `cannot listen for streams on ${address}: ${error.message}`, {
@@ -84,10 +86,7 @@ export function createStreamingServer({
       tokens.clear();
       for (const client of sockets.clients) client.terminate();
       // A process in uninterruptible sleep doesn't end when it is killed: the daemon's end must not wait for its.
-      const patience = new AbortController();
-      const waited = clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined);
-      await Promise.race([Promise.all(running), waited]);
-      patience.abort();
+      await settledWithin(Promise.all(running), stopPatienceMs, clock);
       if (!http.listening) return;
       await new Promise<void>((resolve) => {
         http.close(() => resolve());
@@ -114,12 +113,4 @@ function unfitUpgrade({ headers }: IncomingMessage) {
   const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
   if (chooseProtocol(offered) !== undefined) return undefined;
   return bad(`none of the offered subprotocols (${offered.join(', ') || 'none'}) is supported`);
-}
-
-function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return {
-    host: address.slice(0, colon).replace(/^\[|\]$/g, ''),
-    port: Number(address.slice(colon + 1)),
-  };
 }

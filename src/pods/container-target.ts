@@ -1,0 +1,11 @@
+import type { ContainerId } from '../base/ids.js';
+import type { RunnerTarget } from '../runtime/container-runner.js';
+import type { ContainerRecord } from '../state/records.js';
+import type { Pods } from './pods.js';
+
+/** A container as the OCI runtime of its sandbox knows it. */
+export function containerTarget(pods: Pods, record: ContainerRecord): RunnerTarget & { id: ContainerId } {
+  const { id, bundle, cgroupPath, sandboxId } = record;
+  const handler = pods.parts.runner.resolveHandler(pods.ledger.sandbox(sandboxId)?.handler ?? '');
+  return { id, handler, bundle, cgroupPath };
+}
