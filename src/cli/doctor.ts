@@ -142,7 +142,7 @@ function cgroupFinding({ cgroup, fixHybridCgroups }: MachineFacts): Finding {
   const { version, strandedControllers } = cgroup;
   if (strandedControllers.length === 0) return verdictOf('cgroups', true, 'warn', version, '');
   const names = strandedControllers.join(',');
-  const found = `${version}, v2 still holds ${names}`;
+  const found = `${version}, not mounted as v1: ${names}`;
   return fixHybridCgroups
     ? verdictOf(
         'cgroups',

@@ -13,6 +13,7 @@ import {
 } from './cgroup-limits.js';
 import { bind } from './libc.js';
 import { mountCgroupV1, parseMountInfo } from './mounts.js';
+import { unmountedControllers } from './stranded-controllers.js';
 
 const write = bind<(fd: number, text: string, bytes: number) => number>(
   'long write(int fd, const char *text, unsigned long bytes)',
@@ -72,14 +73,12 @@ export function createCgroups(): Cgroups {
     info: async (): Promise<CgroupInfo> => {
       const all = await hierarchies();
       const v2 = all.find(({ kind }) => kind === 'v2');
-      const stranded = v2 === undefined ? [] : await controllersOf(v2, '/');
-      const v1 = all.filter(({ kind }) => kind === 'v1').map(({ dir }) => path.basename(dir));
-      if (v1.length === 0) return { version: 'v2', strandedControllers: [], controllers: stranded };
-      return {
-        version: v2 === undefined ? 'v1' : 'hybrid',
-        strandedControllers: stranded,
-        controllers: v1,
-      };
+      const onV2 = v2 === undefined ? [] : await controllersOf(v2, '/');
+      const v1 = all.filter(({ kind }) => kind === 'v1').flatMap(({ dir }) => path.basename(dir).split(','));
+      if (v1.length === 0) return { version: 'v2', strandedControllers: [], controllers: onV2 };
+      if (v2 === undefined) return { version: 'v1', strandedControllers: [], controllers: v1 };
+      const nowhere = unmountedControllers(await fs.readFile('/proc/self/cgroup', 'utf8'), v1);
+      return { version: 'hybrid', strandedControllers: [...onV2, ...nowhere], controllers: v1 };
     },
     create: async (group: string, limits: CgroupLimits = {}) => {
       const all = await hierarchies();

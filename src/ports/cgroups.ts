@@ -2,7 +2,10 @@
 export interface CgroupInfo {
   /** `v2` unified only; `v1` has no v2 controllers; `hybrid` has v1 controllers and a v2 mount. */
   version: 'v1' | 'v2' | 'hybrid';
-  /** Controllers still bound to the v2 hierarchy on a hybrid machine: crun refuses to run while there are any. */
+  /**
+   * Controllers of a hybrid machine that aren't mounted as v1: still bound to v2, where crun refuses to run, or bound to a
+   * v1 hierarchy that is mounted nowhere, where crun fails at the first limit of theirs.
+   */
   strandedControllers: string[];
   controllers: string[];
 }
@@ -37,7 +40,7 @@ export interface Cgroups {
   pids(path: string): Promise<number[]>;
   /** Names of groups directly below `path`, over all hierarchies. */
   children(path: string): Promise<string[]>;
-  /** Mounts a controller that v2 still holds as a v1 hierarchy of its own, so that crun runs on a hybrid machine. */
+  /** Mounts a stranded controller as a v1 hierarchy of its own, so that crun runs on a hybrid machine. */
   mountV1Controller(controller: string): Promise<void>;
   /** How many OOM kills the group has had: memory.oom_control (v1) or memory.events (v2); 0 where it is gone. */
   oomKills(path: string): Promise<number>;

@@ -131,7 +131,10 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       if (version !== 'hybrid') return;
       for (const controller of strandedControllers) {
         if (!config.fixHybridCgroups) {
-          log.warn({ controller }, 'cgroup v2 holds a controller beside v1: crun will refuse to run');
+          log.warn(
+            { controller },
+            'a cgroup controller is not mounted as v1 beside the others: crun will refuse to run',
+          );
           continue;
         }
         log.info({ controller }, 'mounting a stranded cgroup controller as v1, so that crun runs');
