@@ -144,7 +144,7 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
     const created = await pods.create(sandbox);
     // An orderly end: a power cut may take the last moments before it along (ADR 2).
     await node.stop();
-    losePowerOf(node);
+    await losePowerOf(node);
     await node.start();
     expect((await pods.podStatus(sandbox)).state).to.equal('SANDBOX_NOTREADY');
     expect(await pods.status(running)).to.include({
@@ -168,17 +168,21 @@ function isAlive(pid: number): boolean {
 }
 
 /** What a reboot does to a node that is down: its processes, mounts, links, rules and the files of the boot are gone. */
-function losePowerOf({ config }: RealNode): void {
+async function losePowerOf({ config }: RealNode): Promise<void> {
   const groups = fs.readFileSync('/proc/self/mountinfo', 'utf8').match(/(?<= )\/sys\/fs\/cgroup\/\S+/g) ?? [];
+  const killed: number[] = [];
   for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       if (fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`${config.cgroupParent}/`)) {
         process.kill(Number(pid), 'SIGKILL');
+        killed.push(Number(pid));
       }
     } catch {
       // It has gone by itself.
     }
   }
+  // Process 1 of a PID namespace ends only when the machine's has reaped the others in it, which can take seconds.
+  await waitFor('no process of before the reboot is left', () => !killed.some(isAlive));
   const mounted = fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   const targets = mounted.map((line) => line.split(' ')[4] ?? '').filter((target) => target !== '');
   for (const target of targets.reverse()) {
