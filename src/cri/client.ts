@@ -1,5 +1,5 @@
 import { Metadata, credentials } from '@grpc/grpc-js';
-import type { CallOptions, Client, ServiceError, status } from '@grpc/grpc-js';
+import type { CallOptions, Client, MethodDefinition, ServiceError, status } from '@grpc/grpc-js';
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { Clock } from '../ports/clock.js';
@@ -12,13 +12,15 @@ export interface CriClientOptions {
   /** Path of the runtime's Unix socket, with or without `unix://`. */
   socketPath: string;
   clock: Pick<Clock, 'nowNs'>;
-  /** Deadline of every call, ms from its start; none when absent. */
+  /** Deadline of every unary call, ms from its start; none when absent. */
   timeoutMs?: number;
 }
 
 export interface CriClient extends CriRuntime {
-  /** Any unary rpc by its name, also those that CriRuntime lacks. */
+  /** Any unary rpc by its name. */
   call(service: CriServiceName, rpc: string, request: object, ctx: CallContext): Promise<unknown>;
+  /** Any rpc that answers a stream; it is canceled when the iteration ends early. */
+  stream(service: CriServiceName, rpc: string, request: object, ctx: CallContext): AsyncGenerator<unknown>;
   close(): void;
 }
 
@@ -38,21 +40,21 @@ export function createCriClient({ socketPath, clock, timeoutMs }: CriClientOptio
     ImageService: new definitions.ImageService(target, insecure, channelOptions),
   };
 
+  const methodOf = (service: CriServiceName, rpc: string): MethodDefinition<object, unknown> => {
+    const method = methodsOf(definitions[service])[rpc];
+    if (method === undefined) throw new NodeletError('unsupported', `${service} has no rpc ${rpc}`);
+    return method as MethodDefinition<object, unknown>;
+  };
+
   const call: CriClient['call'] = (service, rpc, request, ctx) =>
     new Promise((resolve, reject) => {
-      const method = methodsOf(definitions[service])[rpc];
-      if (method === undefined || method.responseStream) {
-        reject(new NodeletError('unsupported', `${service} has no unary rpc ${rpc}`));
-        return;
-      }
+      const { path, requestSerialize, responseDeserialize } = methodOf(service, rpc);
       const options: CallOptions =
         timeoutMs === undefined ? {} : { deadline: Number(clock.nowNs() / 1_000_000n) + timeoutMs };
-      const { path, requestSerialize, responseDeserialize } = method;
       const done = (error: ServiceError | null, response?: unknown): void => {
-        ctx.signal.removeEventListener('abort', abort);
+        letGo();
         if (error === null) resolve(response);
-        else if (ctx.signal.reason instanceof NodeletError) reject(ctx.signal.reason);
-        else reject(fromServiceError(rpc, error));
+        else reject(callError(rpc, error, ctx));
       };
       const running = stubs[service].makeUnaryRequest(
         path,
@@ -63,16 +65,37 @@ export function createCriClient({ socketPath, clock, timeoutMs }: CriClientOptio
         options,
         done,
       );
-      const abort = (): void => running.cancel();
-      if (ctx.signal.aborted) abort();
-      else ctx.signal.addEventListener('abort', abort, { once: true });
+      const letGo = cancelOnAbort(running, ctx);
     });
+
+  const stream: CriClient['stream'] = async function* (service, rpc, request, ctx) {
+    const { path, requestSerialize, responseDeserialize } = methodOf(service, rpc);
+    const running = stubs[service].makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      new Metadata(),
+      {},
+    );
+    const letGo = cancelOnAbort(running, ctx);
+    try {
+      for await (const message of running) yield message;
+    } catch (thrown) {
+      throw callError(rpc, thrown as ServiceError, ctx);
+    } finally {
+      letGo();
+      // Whoever stops reading wants no more of it; after its end this does nothing.
+      running.cancel();
+    }
+  };
 
   const verbsOf = (service: CriServiceName): object =>
     Object.fromEntries(
-      Object.keys(methodsOf(definitions[service])).map((rpc) => [
+      Object.entries(methodsOf(definitions[service])).map(([rpc, { responseStream }]) => [
         rpc,
-        (request: object, ctx: CallContext) => call(service, rpc, request, ctx),
+        (request: object, ctx: CallContext) =>
+          responseStream ? stream(service, rpc, request, ctx) : call(service, rpc, request, ctx),
       ]),
     );
 
@@ -80,6 +103,7 @@ export function createCriClient({ socketPath, clock, timeoutMs }: CriClientOptio
     runtime: verbsOf('RuntimeService') as RuntimeVerbs,
     images: verbsOf('ImageService') as ImageVerbs,
     call,
+    stream,
     close: () => {
       stubs.RuntimeService.close();
       stubs.ImageService.close();
@@ -87,7 +111,16 @@ export function createCriClient({ socketPath, clock, timeoutMs }: CriClientOptio
   };
 }
 
-function fromServiceError(rpc: string, error: ServiceError): NodeletError {
+/** Returns what ends the watch over the caller. */
+function cancelOnAbort(running: { cancel(): void }, { signal }: CallContext): () => void {
+  const cancel = (): void => running.cancel();
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  return () => signal.removeEventListener('abort', cancel);
+}
+
+function callError(rpc: string, error: ServiceError, { signal }: CallContext): NodeletError {
+  if (signal.reason instanceof NodeletError) return signal.reason;
   const code: status = error.code;
   return new NodeletError(kindOf(code), error.details === '' ? `${rpc} failed` : error.details, {
     cause: error,

@@ -5,7 +5,6 @@ import { loadPackageDefinition } from '@grpc/grpc-js';
 import type { ServiceClientConstructor, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { Options } from '@grpc/proto-loader';
-import type { ImageVerbs, RuntimeVerbs } from '../ports/cri/runtime.js';
 
 /** The message shapes of ports/cri/messages.ts, as proto-loader options. */
 const loaderOptions: Options = {
@@ -27,38 +26,6 @@ export interface CriDefinitions {
   ImageService: ServiceClientConstructor;
 }
 export type CriServiceName = keyof CriDefinitions;
-
-/** Verbs that a CriRuntime has. Written as records so that the compiler finds a forgotten one. */
-const runtimeVerbs: Record<keyof RuntimeVerbs, true> = {
-  Version: true,
-  Status: true,
-  RuntimeConfig: true,
-  RunPodSandbox: true,
-  StopPodSandbox: true,
-  RemovePodSandbox: true,
-  PodSandboxStatus: true,
-  ListPodSandbox: true,
-  CreateContainer: true,
-  StartContainer: true,
-  StopContainer: true,
-  RemoveContainer: true,
-  ListContainers: true,
-  ContainerStatus: true,
-  ExecSync: true,
-  Exec: true,
-  ReopenContainerLog: true,
-};
-const imageVerbs: Record<keyof ImageVerbs, true> = {
-  ListImages: true,
-  ImageStatus: true,
-  PullImage: true,
-  RemoveImage: true,
-  ImageFsInfo: true,
-};
-export const verbNames: Record<CriServiceName, readonly string[]> = {
-  RuntimeService: Object.keys(runtimeVerbs),
-  ImageService: Object.keys(imageVerbs),
-};
 
 /** Path of the CRI proto: in the package's own root, wherever the compiled file lies below it. */
 export function protoPath(): string {

@@ -2,13 +2,13 @@ import net from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Log } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { CriRuntime } from '../ports/cri/runtime.js';
+import type { CriRuntime, StreamVerb, UnaryVerb } from '../ports/cri/runtime.js';
 import { admit } from './authority/connection-gate.js';
-import { loadCriDefinitions, messageMaxBytes, methodsOf, verbNames } from './definitions.js';
+import { loadCriDefinitions, messageMaxBytes, methodsOf } from './definitions.js';
 import type { CriServiceName } from './definitions.js';
-import { funnel, unimplemented } from './funnel.js';
-import type { Verb } from './funnel.js';
+import { funnel, streamFunnel } from './funnel.js';
 import { settledWithin } from './settled-within.js';
 import { claimSocketPath, listenOn } from './socket-claim.js';
 
@@ -23,13 +23,13 @@ export interface CriServerOptions {
 export interface CriServer {
   /** Resolves once clients can connect; refuses with `exists` while another process listens on the path. */
   start(): Promise<void>;
-  /** Takes no new calls, gives running ones a few seconds, then cuts them off; removes the socket. */
+  /** Takes no new calls, ends streams, gives other calls a few seconds, then cuts them off; removes the socket. */
   stop(): Promise<void>;
 }
 
 const stopGraceMs = 5_000;
 
-/** The CRI v1 gRPC server: every rpc of both services is answered, unknown ones with UNIMPLEMENTED. */
+/** The CRI v1 gRPC server of both services; gRPC itself answers UNIMPLEMENTED for what the interface lacks. */
 export function createCriServer(options: CriServerOptions): CriServer {
   const { socketPath, clock } = options;
   const log = options.log.child({ room: 'cri' });
@@ -38,13 +38,18 @@ export function createCriServer(options: CriServerOptions): CriServer {
     'grpc.max_send_message_length': messageMaxBytes,
   });
   const definitions = loadCriDefinitions();
+  const stopping = new AbortController();
   const addService = (service: CriServiceName, verbs: object): void => {
-    const known = verbs as Record<string, Verb>;
+    const known = verbs as Record<string, unknown>;
     const handlers: UntypedServiceImplementation = {};
-    for (const rpc of Object.keys(methodsOf(definitions[service]))) {
-      const handler = verbNames[service].includes(rpc)
-        ? funnel(async (request, ctx) => known[rpc]?.(request, ctx), { clock, log })
-        : unimplemented(service, rpc, log);
+    for (const [rpc, method] of Object.entries(methodsOf(definitions[service]))) {
+      const handler = method.responseStream
+        ? streamFunnel(known[rpc] as StreamVerb<unknown, unknown>, {
+            clock,
+            log,
+            stopping: stopping.signal,
+          })
+        : funnel(known[rpc] as UnaryVerb<unknown, unknown>, { clock, log });
       handlers[rpc] = handler as UntypedHandleCall;
     }
     grpc.addService(definitions[service].service, handlers);
@@ -68,6 +73,7 @@ export function createCriServer(options: CriServerOptions): CriServer {
       log.info({ socketPath }, 'CRI is served');
     },
     stop: async () => {
+      stopping.abort(new NodeletError('unavailable', 'nodelet is stopping'));
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       const served = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
       await settledWithin(served, stopGraceMs, clock);

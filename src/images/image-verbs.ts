@@ -14,7 +14,7 @@ import {
   newUInt64Value,
 } from '../ports/cri/messages.js';
 import type { AuthConfig } from '../ports/cri/messages.js';
-import type { ImageVerbs } from '../ports/cri/runtime.js';
+import type { OwnImageVerbs } from '../ports/cri/runtime.js';
 import type { CallContext } from '../base/call-context.js';
 import type { ImageInfo } from './images.js';
 import type { LayerUsage } from './layer-store.js';
@@ -32,7 +32,7 @@ export interface VerbParts {
 }
 
 /** CRI's ImageService. */
-export function imageVerbs(parts: VerbParts): ImageVerbs {
+export function imageVerbs(parts: VerbParts): OwnImageVerbs {
   return {
     ListImages: async ({ filter }) => {
       const wanted = filter?.image?.image ?? '';

@@ -1,6 +1,6 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ImageId } from '../base/ids.js';
-import type { ImageVerbs } from '../ports/cri/runtime.js';
+import type { OwnImageVerbs } from '../ports/cri/runtime.js';
 
 /** The `config` part of an OCI image config (image-spec config.md), as far as running needs it; defaults filled in. */
 export interface ImageRunConfig {
@@ -42,7 +42,7 @@ export interface Snapshots {
 export interface Images {
   /** Removes what a crash left half made, and puts the embedded pause image in place. */
   start(): Promise<void>;
-  verbs: ImageVerbs;
+  verbs: OwnImageVerbs;
   /** By id, id prefix, `name:tag`, `name@digest` or short form; undefined where there is none. */
   lookup(reference: string): ImageInfo | undefined;
   /** The pinned image that infra containers run: embedded, or the configured one (pulled at first use). */

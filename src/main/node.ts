@@ -3,6 +3,7 @@ import type { Log } from '../base/call-context.js';
 import { splitHostPort } from '../base/host-port.js';
 import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
+import { withListStreams } from '../cri/list-streams.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
 import { createStreamingServer } from '../cri/streaming/server.js';
@@ -42,7 +43,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
   const { network, pods } = rooms;
   metrics.observeStates({ pods: () => pods.counts().sandboxes, containers: () => pods.counts().containers });
   const runtime: CriRuntime = observedRuntime(
-    { runtime: pods.verbs, images: images.verbs },
+    withListStreams({ runtime: pods.verbs, images: images.verbs }),
     { log: log.child({ room: 'cri' }), metrics, clock: host.clock },
   );
   const agent = createAgent({

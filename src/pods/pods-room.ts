@@ -1,5 +1,5 @@
 import { ContainerStateValues, PodSandboxStateValues } from '../ports/cri/messages.js';
-import type { RuntimeVerbs } from '../ports/cri/runtime.js';
+import type { OwnRuntimeVerbs } from '../ports/cri/runtime.js';
 import { ContainerService } from './container-service.js';
 import { containerVerbs } from './container-verbs.js';
 import { followExits, settleExit } from './exits.js';
@@ -11,10 +11,11 @@ import { Pods } from './pods.js';
 import { recover } from './recovery.js';
 import { SandboxService } from './sandbox-service.js';
 import { sandboxVerbs } from './sandbox-verbs.js';
+import { unimplementedVerbs } from './unimplemented-verbs.js';
 
 /** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
 export interface PodsRoom {
-  verbs: RuntimeVerbs;
+  verbs: OwnRuntimeVerbs;
   /** Recovers from the last run, then follows exits. */
   start(): Promise<void>;
   /** Stops following; containers run on. */
@@ -33,6 +34,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
+      ...unimplementedVerbs,
       ...sandboxVerbs(pods, services),
       ...containerVerbs(pods, services),
       ...nodeVerbs(pods, version),

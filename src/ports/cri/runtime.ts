@@ -1,42 +1,43 @@
 import type { CallContext } from '../../base/call-context.js';
 import type { ImageServiceRpcs, RuntimeServiceRpcs } from './messages.js';
 
-/** The unary rpcs of a service as methods: whole request message in, response message out, NodeletError thrown. */
-export type UnaryVerbs<Rpcs> = {
-  [Name in keyof Rpcs as Rpcs[Name] extends { stream: false } ? Name : never]: Rpcs[Name] extends {
+/** A rpc that answers one message: whole request message in, response message out, NodeletError thrown. */
+export type UnaryVerb<Request, Response> = (request: Request, ctx: CallContext) => Promise<Response>;
+
+/**
+ * A rpc that answers a stream: each message is asked for when the one before it has been taken, so a slow client slows
+ * the verb down. The iteration ends soon after `ctx.signal` is aborted, and throws NodeletErrors.
+ */
+export type StreamVerb<Request, Response> = (request: Request, ctx: CallContext) => AsyncIterable<Response>;
+
+/** The rpcs of a service as methods. */
+export type Verbs<Rpcs> = {
+  [Name in keyof Rpcs]: Rpcs[Name] extends {
     request: infer Request;
     response: infer Response;
+    stream: infer Stream;
   }
-    ? (request: Request, ctx: CallContext) => Promise<Response>
+    ? Stream extends true
+      ? StreamVerb<Request, Response>
+      : UnaryVerb<Request, Response>
     : never;
 };
 
-/** The runtime verbs that nodelet implements so far; the server answers UNIMPLEMENTED for every other rpc. */
-export type RuntimeVerbs = Pick<
-  UnaryVerbs<RuntimeServiceRpcs>,
-  | 'Version'
-  | 'Status'
-  | 'RuntimeConfig'
-  | 'RunPodSandbox'
-  | 'StopPodSandbox'
-  | 'RemovePodSandbox'
-  | 'PodSandboxStatus'
-  | 'ListPodSandbox'
-  | 'CreateContainer'
-  | 'StartContainer'
-  | 'StopContainer'
-  | 'RemoveContainer'
-  | 'ListContainers'
-  | 'ContainerStatus'
-  | 'ExecSync'
-  | 'Exec'
-  | 'ReopenContainerLog'
->;
+export type RuntimeVerbs = Verbs<RuntimeServiceRpcs>;
+export type ImageVerbs = Verbs<ImageServiceRpcs>;
 
-export type ImageVerbs = Pick<
-  UnaryVerbs<ImageServiceRpcs>,
-  'ListImages' | 'ImageStatus' | 'PullImage' | 'RemoveImage' | 'ImageFsInfo'
->;
+/** The rpcs that send the answer of a list in pieces: cri/list-streams.ts makes them from the lists. */
+export type RuntimeListStreams =
+  | 'StreamPodSandboxes'
+  | 'StreamContainers'
+  | 'StreamContainerStats'
+  | 'StreamPodSandboxStats'
+  | 'StreamPodSandboxMetrics';
+export type ImageListStreams = 'StreamImages';
+
+/** What pods/ and images/ do themselves. */
+export type OwnRuntimeVerbs = Omit<RuntimeVerbs, RuntimeListStreams>;
+export type OwnImageVerbs = Omit<ImageVerbs, ImageListStreams>;
 
 /**
  * The seam between the two halves: a CRI runtime, whether in this process (pods/ and images/) or behind a

@@ -69,14 +69,6 @@ describe('cri: a whole node, as clients and Prometheus see it', () => {
     }
   });
 
-  it('answers an rpc that it lacks with UNIMPLEMENTED and its name', async () => {
-    for (const rpc of ['CheckpointContainer', 'PodSandboxStats']) {
-      const error = await failureOf(node.cri.call('RuntimeService', rpc, {}, node.ctx));
-      expect(error.kind, rpc).to.equal('unsupported');
-      expect(error.message).to.include(`runtime.v1.RuntimeService/${rpc}`);
-    }
-  });
-
   it('answers a client whose :authority is the path of the socket', async () => {
     const session = http2Session(node.config.criSocket);
     const headers = { ':authority': node.config.criSocket };

@@ -15,7 +15,7 @@ import {
   newStopPodSandboxRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Container, ContainerStatus } from '../../../src/ports/cri/messages.js';
-import type { RuntimeVerbs } from '../../../src/ports/cri/runtime.js';
+import type { OwnRuntimeVerbs } from '../../../src/ports/cri/runtime.js';
 import type { PodScript } from './pod-script.js';
 import { containerConfig, jobExitCode, killedCode, sandboxConfig } from './pod-script.js';
 import type { SimWorld } from './world.js';
@@ -45,7 +45,7 @@ export const nothingPromised = (): Promised => ({
  * again after any crash or error, with the same names and attempts. A wrong answer throws an Error.
  */
 export class PodDriver {
-  private readonly cri: RuntimeVerbs;
+  private readonly cri: OwnRuntimeVerbs;
 
   /** Talks to the node that is up now; after a crash, a new one takes `promised` over. */
   constructor(

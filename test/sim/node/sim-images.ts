@@ -3,7 +3,7 @@ import type { ImageId } from '../../../src/base/ids.js';
 import type { ImageInfo, Images } from '../../../src/images/images.js';
 import type { SnapshotRecord } from '../../../src/images/snapshot-store.js';
 import { createSnapshots } from '../../../src/images/snapshot-store.js';
-import type { ImageVerbs } from '../../../src/ports/cri/runtime.js';
+import type { OwnImageVerbs } from '../../../src/ports/cri/runtime.js';
 import type { Host } from '../../../src/ports/host.js';
 import type { FileTree } from '../machine/file-tree.js';
 import { simConfig } from './sim-config.js';
@@ -78,6 +78,6 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
       PullImage: refuse,
       RemoveImage: refuse,
       ImageFsInfo: refuse,
-    } satisfies ImageVerbs,
+    } satisfies OwnImageVerbs,
   };
 }

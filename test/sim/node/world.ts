@@ -1,6 +1,6 @@
 import { silentLog } from '../../../src/base/call-context.js';
 import { createRooms } from '../../../src/main/rooms.js';
-import type { RuntimeVerbs } from '../../../src/ports/cri/runtime.js';
+import type { OwnRuntimeVerbs } from '../../../src/ports/cri/runtime.js';
 import type { FaultPlan, InFlight } from '../host/session.js';
 import { Session, never } from '../host/session.js';
 import { simHost } from '../host/sim-host.js';
@@ -23,7 +23,7 @@ export type Outcome<T> = { end: 'done'; value: T } | { end: 'failed'; error: unk
 export class SimWorld {
   readonly machine: SimMachine;
   session: Session;
-  private verbs: RuntimeVerbs | undefined;
+  private verbs: OwnRuntimeVerbs | undefined;
 
   constructor(seed: number) {
     this.machine = new SimMachine(seed);
@@ -35,7 +35,7 @@ export class SimWorld {
   }
 
   /** The CRI as the running node serves it. */
-  get cri(): RuntimeVerbs {
+  get cri(): OwnRuntimeVerbs {
     if (this.verbs === undefined) throw new Error('the node is not up');
     return this.verbs;
   }

@@ -1,0 +1,25 @@
+import { NodeletError } from '../base/errors.js';
+
+const refuse = (rpc: string) => async (): Promise<never> => {
+  throw new NodeletError('unsupported', `runtime.v1.RuntimeService/${rpc} is not implemented by nodelet`);
+};
+
+/** The rpcs that no room has a verb for: refused by name. */
+export const unimplementedVerbs = {
+  UpdateContainerResources: refuse('UpdateContainerResources'),
+  UpdatePodSandboxResources: refuse('UpdatePodSandboxResources'),
+  UpdateRuntimeConfig: refuse('UpdateRuntimeConfig'),
+  Attach: refuse('Attach'),
+  PortForward: refuse('PortForward'),
+  ContainerStats: refuse('ContainerStats'),
+  ListContainerStats: refuse('ListContainerStats'),
+  PodSandboxStats: refuse('PodSandboxStats'),
+  ListPodSandboxStats: refuse('ListPodSandboxStats'),
+  CheckpointContainer: refuse('CheckpointContainer'),
+  ListMetricDescriptors: refuse('ListMetricDescriptors'),
+  ListPodSandboxMetrics: refuse('ListPodSandboxMetrics'),
+  // eslint-disable-next-line require-yield
+  GetContainerEvents: async function* (): AsyncGenerator<never> {
+    await refuse('GetContainerEvents')();
+  },
+};
