@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
@@ -39,6 +40,8 @@ export function createCriServer(options: CriServerOptions): CriServer {
   });
   const definitions = loadCriDefinitions();
   const stopping = new AbortController();
+  // One for each stream that is open: no sign of a leak, however many.
+  setMaxListeners(0, stopping.signal);
   const addService = (service: CriServiceName, verbs: object): void => {
     const known = verbs as Record<string, unknown>;
     const handlers: UntypedServiceImplementation = {};
