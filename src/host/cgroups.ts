@@ -11,6 +11,8 @@ import {
   oomKillsIn,
   parseControllers,
 } from './cgroup-limits.js';
+import { killGroup, thawGroup } from './cgroup-kill.js';
+import { namesIn, pidsBelow } from './cgroup-tree.js';
 import { bind } from './libc.js';
 import { mountCgroupV1, parseMountInfo } from './mounts.js';
 import { unmountedControllers } from './stranded-controllers.js';
@@ -20,7 +22,7 @@ const write = bind<(fd: number, text: string, bytes: number) => number>(
 );
 const root = '/sys/fs/cgroup';
 
-interface Hierarchy {
+export interface Hierarchy {
   dir: string;
   /** `v2`, or the controllers of a v1 hierarchy. */
   kind: 'v1' | 'v2';
@@ -39,10 +41,6 @@ export function createCgroups(): Cgroups {
       .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
   };
   const dirs = async (group: string) => (await hierarchies()).map(({ dir }) => path.join(dir, group));
-  const names = async (dir: string): Promise<string[]> => {
-    const entries = await fs.readdir(dir, { withFileTypes: true }).catch(() => []);
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  };
   const removeDir = async (dir: string): Promise<void> => {
     try {
       await fs.rmdir(dir);
@@ -50,24 +48,13 @@ export function createCgroups(): Cgroups {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === 'ENOENT') return;
       if (code !== 'EBUSY') throw thrown;
-      const below = await names(dir);
+      const below = await namesIn(dir);
       if (below.length === 0) {
         throw new NodeletError('wrong-state', `cgroup ${dir} still has processes`, { cause: thrown });
       }
       for (const name of below) await removeDir(path.join(dir, name));
       await removeDir(dir);
     }
-  };
-  const pidsBelow = async (dir: string): Promise<number[]> => {
-    const own = await fs.readFile(path.join(dir, 'cgroup.procs'), 'utf8').catch(() => '');
-    const below = await Promise.all((await names(dir)).map((name) => pidsBelow(path.join(dir, name))));
-    return [
-      ...own
-        .split('\n')
-        .filter((line) => line !== '')
-        .map(Number),
-      ...below.flat(),
-    ];
   };
   return {
     info: async (): Promise<CgroupInfo> => {
@@ -102,9 +89,11 @@ export function createCgroups(): Cgroups {
       }
       return true;
     },
+    kill: async (group, timeoutMs) => killGroup(await hierarchies(), { group, timeoutMs }),
+    thaw: async (group) => thawGroup(await hierarchies(), group),
     pids: async (group) => [...new Set((await Promise.all((await dirs(group)).map(pidsBelow))).flat())],
     children: async (group) =>
-      [...new Set((await Promise.all((await dirs(group)).map(names))).flat())].sort(),
+      [...new Set((await Promise.all((await dirs(group)).map(namesIn))).flat())].sort(),
     oomKills: async (group) => {
       for (const { dir, kind } of await hierarchies()) {
         const file = path.join(dir, group, kind === 'v2' ? 'memory.events' : 'memory.oom_control');

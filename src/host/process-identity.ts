@@ -102,7 +102,11 @@ export function kill(target: ProcessIdentity, signal: number): boolean {
  * worker threads for as long as a container takes to stop. A look costs 3 µs; pauses grow with the time waited, so that
  * the end is seen at most an eighth later than it came, and never more than 10 ms.
  */
-export async function waitGone(awaited: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+export async function waitGone(
+  awaited: ProcessIdentity,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const fd = hold(awaited);
   if (fd === undefined) return true;
   const request = Buffer.alloc(8);
@@ -113,7 +117,7 @@ export async function waitGone(awaited: ProcessIdentity, timeoutMs: number): Pro
     for (;;) {
       if (poll(request, 1, 0) !== 0) return true;
       const waitedMs = performance.now() - start;
-      if (waitedMs >= timeoutMs) return false;
+      if (waitedMs >= timeoutMs || signal?.aborted === true) return false;
       const pauseMs = Math.min(longestPauseMs, waitedMs / 8, timeoutMs - waitedMs);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }

@@ -10,22 +10,23 @@ import { validateContainerConfig } from '../spec/container-validate.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { ContainerBundles } from './container-bundle.js';
-import { settleExit } from './exits.js';
+import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
 
-const sigkill = 9;
-const killPatienceMs = 10_000;
 /** What containerd reports for a container whose start failed, too. */
 const startErrorCode = 128;
 
-/** Makes, starts, stops and removes the containers of pods. */
+/** Makes, starts and removes the containers of pods. */
 export class ContainerService {
   private readonly creations = new SharedFlights<string, ContainerId>();
   private readonly bundles: ContainerBundles;
 
-  constructor(private readonly pods: Pods) {
+  constructor(
+    private readonly pods: Pods,
+    private readonly stops: ContainerStops,
+  ) {
     this.bundles = new ContainerBundles(pods);
   }
 
@@ -180,47 +181,13 @@ export class ContainerService {
     });
   }
 
-  /** Stop signal, up to `timeoutMs` of patience, then SIGKILL. Not running is success. */
-  async stop(id: ContainerId, timeoutMs: number): Promise<void> {
-    const sandboxId = this.pods.ledger.container(id)?.sandboxId;
-    if (sandboxId === undefined) return;
-    // A start in flight comes first: its container would otherwise run on after this call.
-    await this.pods.queue.run(sandboxId, async () => undefined);
-    const record = this.pods.ledger.container(id);
-    if (record?.stage !== 'running' || record.process === undefined) return;
-    const { processes } = this.pods.parts.host;
-    let gone = false;
-    if (timeoutMs > 0 && processes.kill(record.process, record.stopSignal)) {
-      gone = await processes.waitGone(record.process, timeoutMs);
-    }
-    if (!gone) await this.kill(record);
-    await this.pods.queue.run(record.sandboxId, () => settleExit(this.pods, id));
-  }
-
-  /** Ends every container of a sandbox at once; called inside the pod's queue. */
-  async killAll(sandboxId: SandboxId): Promise<void> {
-    const running = this.pods.ledger.containersOf(sandboxId).filter((record) => record.stage === 'running');
-    await Promise.all(running.map((record) => this.kill(record)));
-    for (const record of running) await settleExit(this.pods, record.id);
-  }
-
-  private async kill(record: ContainerRecord): Promise<void> {
-    const { processes } = this.pods.parts.host;
-    if (record.process === undefined || !processes.kill(record.process, sigkill)) return;
-    if (!(await processes.waitGone(record.process, killPatienceMs))) {
-      throw new NodeletError('tool-failed', `process ${record.process.pid} does not end after SIGKILL`, {
-        remedy: 'look for it in state D (uninterruptible I/O): a hanging disk or network mount',
-      });
-    }
-  }
-
   async remove(id: ContainerId): Promise<void> {
     const sandboxId = this.pods.ledger.container(id)?.sandboxId;
     if (sandboxId === undefined) return;
     await this.pods.queue.run(sandboxId, async () => {
       const record = this.pods.ledger.container(id);
       if (record === undefined) return;
-      if (record.stage === 'running') await this.kill(record);
+      if (record.stage === 'running') await this.stops.kill(record);
       await this.purge(record);
     });
   }
@@ -234,6 +201,7 @@ export class ContainerService {
     await host.files.removeTree(record.bundle);
     await runner.forgetExit(record.id);
     await this.pods.ledger.forgetContainer(record.id);
+    this.pods.killed.delete(record.id);
   }
 }
 

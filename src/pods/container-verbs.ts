@@ -24,7 +24,7 @@ const maxExecOutputBytes = 16 * 1024 * 1024;
 
 /** CRI's verbs about containers, exec and logs included. */
 export function containerVerbs(pods: Pods, services: SettleServices) {
-  const { containers } = services;
+  const { containers, stops } = services;
   const runner = pods.parts.runner;
   const running = (given: string) => {
     const record = pods.ledger.findContainer(given);
@@ -46,9 +46,12 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       await containers.start(pods.ledger.findContainer(request.container_id).id, ctx);
       return newStartContainerResponse();
     },
-    StopContainer: async (request) => {
+    StopContainer: async (request, ctx) => {
+      if (request.timeout.startsWith('-')) {
+        throw new NodeletError('invalid', 'is negative', { field: 'timeout' });
+      }
       const record = pods.ledger.findContainerIfAny(request.container_id);
-      if (record !== undefined) await containers.stop(record.id, Number(request.timeout) * 1000);
+      if (record !== undefined) await stops.stop(record.id, Number(request.timeout) * 1000, ctx);
       return newStopContainerResponse();
     },
     RemoveContainer: async (request) => {

@@ -6,6 +6,8 @@ import type { Pods } from './pods.js';
 
 /** Reported where the monitor died too, so that nobody knows how the container ended (containerd's number). */
 const unknownExitCode = 255;
+/** What SIGKILL leaves of process 1, and what a shell that is process 1 passes on of its last command. */
+const killedExitCode = 137;
 /** The monitor writes the exit file right after it has reaped process 1: this long it may take at most. */
 const exitFilePatienceMs = 5_000;
 const exitFilePollMs = 5;
@@ -20,8 +22,11 @@ export async function settleExit(pods: Pods, id: ContainerId): Promise<void> {
   const { host, runner } = pods.parts;
   if (isAlive(pods, record.process)) return;
   const exit = await waitForExitFile(pods, record);
-  const oomKilled = (await host.cgroups.oomKills(record.cgroupPath)) > 0;
   const exitCode = exit?.exitCode ?? unknownExitCode;
+  const endedByNodelet = pods.killed.delete(id);
+  // Before the removal below, which takes the count along with the group.
+  const oomKilled =
+    exitCode === killedExitCode && !endedByNodelet && (await host.cgroups.oomKills(record.cgroupPath)) > 0;
   await pods.ledger.saveContainer({
     ...record,
     stage: 'exited',
@@ -40,8 +45,9 @@ function later(a: string, b: string): string {
   return BigInt(a) > BigInt(b) ? a : b;
 }
 
+/** A container that outlived the OOM kill of a process in it, and ended by itself later, was not OOM killed. */
 function exitReason(exitCode: number, oomKilled: boolean): string {
-  if (oomKilled && exitCode !== 0) return 'OOMKilled';
+  if (oomKilled) return 'OOMKilled';
   return exitCode === 0 ? 'Completed' : 'Error';
 }
 

@@ -21,6 +21,7 @@ import type {
   PodSandboxState,
   PodSandboxStatus,
 } from '../ports/cri/messages.js';
+import { stopSignalName } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 
 /** The CRI state of a sandbox; undefined for one that CRI doesn't see yet. One whose removal failed stays to be seen, so that clients try again. */
@@ -98,7 +99,7 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
     log_path: record.logPath ?? '',
     resources: newContainerResources({ linux: record.config.linux?.resources ?? null }),
     user: newContainerUser({ linux: record.user }),
-    stop_signal: record.config.stop_signal,
+    stop_signal: stopSignalName(record.stopSignal),
   });
 }
 

@@ -1,5 +1,6 @@
 import { ContainerStateValues, PodSandboxStateValues } from '../ports/cri/messages.js';
 import type { OwnRuntimeVerbs } from '../ports/cri/runtime.js';
+import { ContainerStops } from './container-stop.js';
 import { ContainerService } from './container-service.js';
 import { containerVerbs } from './container-verbs.js';
 import { followExits, settleExit } from './exits.js';
@@ -28,9 +29,10 @@ export interface PodsRoom {
 
 export function createPods(parts: PodsParts, version: string): PodsRoom {
   const pods = new Pods(parts);
-  const containers = new ContainerService(pods);
-  const sandboxes = new SandboxService(pods, containers);
-  const services = { sandboxes, containers };
+  const stops = new ContainerStops(pods);
+  const containers = new ContainerService(pods, stops);
+  const sandboxes = new SandboxService(pods, containers, stops);
+  const services = { sandboxes, containers, stops };
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {

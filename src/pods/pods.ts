@@ -1,4 +1,5 @@
 import type { Log } from '../base/call-context.js';
+import type { ContainerId } from '../base/ids.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import type { Images } from '../images/images.js';
 import type { PodNetwork } from '../network/pod-network.js';
@@ -33,6 +34,8 @@ export interface PodsParts {
 export class Pods {
   readonly ledger: Ledger;
   readonly queue = new KeyedQueue<string>();
+  /** Running containers that nodelet has sent SIGKILL: their end is no OOM kill, whatever their cgroup has counted. */
+  readonly killed = new Set<ContainerId>();
 
   constructor(readonly parts: PodsParts) {
     this.ledger = new Ledger(parts.host.store);

@@ -11,6 +11,7 @@ import { buildSandboxSpec } from '../spec/sandbox-spec.js';
 import { validateSandboxConfig } from '../spec/sandbox-validate.js';
 import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
+import type { ContainerStops } from './container-stop.js';
 import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
@@ -28,6 +29,7 @@ export class SandboxService {
   constructor(
     private readonly pods: Pods,
     private readonly containers: ContainerService,
+    private readonly stops: ContainerStops,
   ) {}
 
   /** A retry with the same metadata joins the attempt in flight, and outlives its first caller; a name that is taken is `exists`. */
@@ -141,7 +143,7 @@ export class SandboxService {
   /** Everything that lives is ended and all of the network is given back; records, logs and files stay until remove. */
   async stopInQueue(record: SandboxRecord): Promise<void> {
     await this.pods.ledger.saveSandbox({ ...record, stage: 'stopping' });
-    await settleAll([this.containers.killAll(record.id), this.endInfra(record)]);
+    await settleAll([this.stops.killAll(record.id), this.endInfra(record)]);
     await this.releaseLive(record);
     await this.pods.ledger.saveSandbox({ ...record, stage: 'stopped', infra: undefined });
   }
@@ -157,7 +159,7 @@ export class SandboxService {
   async purge(record: SandboxRecord): Promise<void> {
     const { host, images } = this.pods.parts;
     await this.pods.ledger.saveSandbox({ ...record, stage: 'removing' });
-    await settleAll([this.containers.killAll(record.id), this.endInfra(record)]);
+    await settleAll([this.stops.killAll(record.id), this.endInfra(record)]);
     for (const container of this.pods.ledger.containersOf(record.id)) await this.containers.purge(container);
     await this.releaseLive(record);
     await images.snapshots.remove(record.id);

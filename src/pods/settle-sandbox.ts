@@ -1,6 +1,7 @@
 import type { SandboxId } from '../base/ids.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
+import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
 import { settleExit } from './exits.js';
 import { isAlive } from './liveness.js';
@@ -10,6 +11,7 @@ import type { SandboxService } from './sandbox-service.js';
 export interface SettleServices {
   sandboxes: SandboxService;
   containers: ContainerService;
+  stops: ContainerStops;
 }
 
 /** Whether a sandbox or a container of it is on its way to another stage, or has ended without its record knowing. */

@@ -36,6 +36,13 @@ export interface Cgroups {
   remove(path: string): Promise<void>;
   /** Moves a process into an existing group, in every hierarchy. False when the process has gone; `not-found` where there is no such group. */
   attach(path: string, pid: number): Promise<boolean>;
+  /**
+   * Sends SIGKILL to every process in the group and below it, frozen ones too, until none is left; gone is success. False
+   * when some still live after `timeoutMs`.
+   */
+  kill(path: string, timeoutMs: number): Promise<boolean>;
+  /** Lets the processes of the group run where somebody has frozen them; gone, and not frozen, is success. */
+  thaw(path: string): Promise<void>;
   /** Live pids in the group and below it. */
   pids(path: string): Promise<number[]>;
   /** Names of groups directly below `path`, over all hierarchies. */

@@ -26,6 +26,7 @@ const toolTimeoutMs = 60_000;
 const logReopenPatienceMs = 5_000;
 const logReopenPollMs = 5;
 const monitorPatienceMs = 2_000;
+const killPatienceMs = 5_000;
 const sigkill = 9;
 
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
@@ -95,8 +96,15 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     return true;
   };
 
+  /** Ends what is left in the cgroup: process 1 where it lives, or those that it has left behind in the pod's PID namespace. */
+  const removeKilled = async (target: RunnerTarget): Promise<boolean> => {
+    if (target.cgroupPath === undefined) return false;
+    await cgroups.kill(target.cgroupPath, killPatienceMs);
+    return removeEnded(target);
+  };
+
   const removeFromRuntime = async (target: RunnerTarget, monitor?: ProcessIdentity): Promise<void> => {
-    if ((await hasState(target)) && !(await removeEnded(target))) {
+    if ((await hasState(target)) && !(await removeEnded(target)) && !(await removeKilled(target))) {
       await runtime(target, ['delete', '--force', target.id]);
     }
     if (monitor !== undefined) await endMonitor(monitor);

@@ -30,6 +30,19 @@ export function cgroupsContract(factory: ContractFactory): void {
       await processes.waitGone(other, 5_000);
       await cgroups.remove(groupOf(world));
     },
+    'kills all that is in a group and below it, and what is gone too': async (world) => {
+      const { cgroups, processes } = world.host;
+      const others = [await world.spawnOther(), await world.spawnOther()];
+      await cgroups.create(`${groupOf(world)}/pod`);
+      for (const { pid } of others) await cgroups.attach(`${groupOf(world)}/pod`, pid);
+      await cgroups.thaw(groupOf(world));
+      expect(await cgroups.kill(groupOf(world), 5_000)).to.equal(true);
+      for (const other of others) expect(await processes.waitGone(other, 5_000)).to.equal(true);
+      expect(await cgroups.pids(groupOf(world))).to.deep.equal([]);
+      await cgroups.remove(groupOf(world));
+      expect(await cgroups.kill(groupOf(world), 5_000)).to.equal(true);
+      await cgroups.thaw(groupOf(world));
+    },
     'says so when the process to attach has gone': async (world) => {
       const { cgroups, processes } = world.host;
       const other = await world.spawnOther();
@@ -71,6 +84,13 @@ export function processesContract(factory: ContractFactory): void {
     'stops waiting for a live process at the time given': async (world) => {
       const { processes } = world.host;
       expect(await processes.waitGone(await world.spawnOther(), 30)).to.equal(false);
+    },
+    'stops waiting for a live process when it is told to': async (world) => {
+      const { processes } = world.host;
+      const stop = new AbortController();
+      const waiting = processes.waitGone(await world.spawnOther(), 1e15, stop.signal);
+      stop.abort();
+      expect(await waiting).to.equal(false);
     },
     'refuses a program that is not there': async ({ host, dir }) => {
       expect(await outcomeOf(host.processes.run({ argv: [`${dir}/nothing`] }))).to.equal('tool-failed');

@@ -7,6 +7,8 @@ import type { Sysctls } from '../../../src/ports/sysctls.js';
 import { hostNetNs } from '../machine/net-stack.js';
 import type { Session } from './session.js';
 
+const sigkill = 9;
+
 /** Links of the host, over the machine's network stack. */
 export function simLinks(session: Session): Links {
   const { net } = session.machine;
@@ -80,6 +82,15 @@ export function simCgroups(session: Session): Cgroups {
         cgroups.remove(path);
       }),
     attach: (path, pid) => session.effect('cgroups.attach', path, () => cgroups.attach(path, pid)),
+    kill: (path) =>
+      session.effect('cgroups.kill', path, (cut) => {
+        for (const process of processes.inCgroup(path)) {
+          processes.signal(process, sigkill);
+          cut();
+        }
+        return true;
+      }),
+    thaw: (path) => session.effect('cgroups.thaw', path, () => undefined),
     pids: (path) =>
       session.effect('cgroups.pids', path, () => processes.inCgroup(path).map(({ pid }) => pid)),
     children: (path) => session.effect('cgroups.children', path, () => cgroups.children(path)),

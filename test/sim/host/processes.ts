@@ -37,11 +37,12 @@ export function simProcesses(session: Session): Processes {
         clock.after(1, () => processes.signal(process, signal));
         return true;
       }) ?? false,
-    waitGone: (process, timeoutMs) =>
+    waitGone: (process, timeoutMs, signal) =>
       session.effect('processes.waitGone', `${process.pid}`, () => {
         const found = processes.get(process.pid);
         if (found === undefined || !processes.is(process)) return true;
-        return Promise.race([found.ended.then(() => true), clock.sleep(timeoutMs).then(() => false)]);
+        const late = () => false;
+        return Promise.race([found.ended.then(() => true), clock.sleep(timeoutMs, signal).then(late, late)]);
       }),
     list: () =>
       session.effect('processes.list', '', () =>
