@@ -2,15 +2,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
+import { absentAsUndefined } from './absent.js';
 import { chooseCalls } from './file-calls.js';
 import { FolderWatch } from './folder-watch.js';
+import { realPathIn } from './rooted-path.js';
 import { removeTree } from './tree-removal.js';
 
 const code = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoException).code;
-const absent = (thrown: unknown): undefined => {
-  if (code(thrown) === 'ENOENT' || code(thrown) === 'ENOTDIR') return undefined;
-  throw thrown;
-};
 let writes = 0;
 
 /** Linux packs device numbers as glibc's gnu_dev_major and gnu_dev_minor take them apart; makedev(3). */
@@ -25,7 +23,7 @@ function deviceOf(stat: fs.Stats): { type: 'c' | 'b'; major: number; minor: numb
 export function createFiles(tmpfsDirs: readonly string[] = []): Files {
   const callsFor = chooseCalls(tmpfsDirs);
   return {
-    read: (file) => callsFor(file).readFile(file).catch(absent),
+    read: (file) => callsFor(file).readFile(file).catch(absentAsUndefined),
     writeAtomic: async (file, content, mode = 0o644) => {
       const calls = callsFor(file);
       const temporary = `${file}.${process.pid}.${writes++}.tmp`;
@@ -38,18 +36,18 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
         });
         await calls.rename(temporary, file);
       } catch (thrown) {
-        await calls.unlink(temporary).catch(absent);
+        await calls.unlink(temporary).catch(absentAsUndefined);
         throw thrown;
       }
     },
     makeDir: (dir, mode = 0o755) => callsFor(dir).makeDir(dir, mode),
     removeTree: (target) => removeTree(target, callsFor(target)),
     list: async (dir) => {
-      const entries = (await callsFor(dir).entries(dir).catch(absent)) ?? [];
+      const entries = (await callsFor(dir).entries(dir).catch(absentAsUndefined)) ?? [];
       return entries.map(({ name }) => name).sort();
     },
     stat: async (file) => {
-      const stat = await callsFor(file).lstat(file).catch(absent);
+      const stat = await callsFor(file).lstat(file).catch(absentAsUndefined);
       if (stat === undefined) return undefined;
       const kind = stat.isFile()
         ? 'file'
@@ -68,7 +66,8 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
         ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { device: deviceOf(stat) } : {}),
       };
     },
-    realPath: (file) => fs.promises.realpath(file).catch(absent),
+    realPath: (file) => fs.promises.realpath(file).catch(absentAsUndefined),
+    realPathIn,
     writeToFifo: async (fifo, text) => {
       const flags = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
       const file = await fs.promises.open(fifo, flags).catch((thrown: unknown) => {

@@ -1,8 +1,13 @@
+import os from 'node:os';
 import type { Cgroups } from '../ports/cgroups.js';
 import type { Files } from '../ports/files.js';
 import { capabilityNames } from '../spec/capabilities.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
-import { seccompFromProfile } from '../spec/seccomp-profile.js';
+import type { SeccompProfile } from '../spec/seccomp-parse.js';
+import { parseSeccompProfile } from '../spec/seccomp-parse.js';
+import { seccompFor } from '../spec/seccomp-profile.js';
+import type { SelinuxDefaults } from '../spec/selinux-label.js';
+import { parseContainerContexts } from '../spec/selinux-label.js';
 
 /** Where distributions put the default profile. */
 export const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
@@ -23,17 +28,33 @@ export async function machineLimits({
   const has = (bit: bigint) => ((effective >> bit) & 1n) === 1n;
   let profile: string | undefined;
   for (const path of seccompPaths) profile ??= await text(path);
+  const seccompTarget = { architecture: os.arch(), kernelRelease: os.release() };
+  let parsed: SeccompProfile | undefined;
   return {
     capabilities: capabilityNames.filter((_, bit) => has(BigInt(bit))),
     lowestOomScore: has(capSysResource)
       ? lowestOomScore
       : Number((await text('/proc/self/oom_score_adj')) ?? '0'),
-    seccompFor: (granted) =>
-      profile === undefined ? undefined : seccompFromProfile({ profile, capabilities: granted }),
+    seccompFor: (capabilities) => {
+      if (profile === undefined) return undefined;
+      parsed ??= parseSeccompProfile(profile);
+      return seccompFor(parsed, { capabilities, target: seccompTarget });
+    },
+    seccompTarget,
     cgroupV2: (await cgroups.info()).version === 'v2',
     hugepageSizes: (await files.list('/sys/kernel/mm/hugepages')).flatMap(hugepageSize),
     appArmor: (await text('/sys/module/apparmor/parameters/enabled'))?.trim() === 'Y',
+    selinux: await selinuxDefaults(text),
   };
+}
+
+/** The policy in force: its files are below a folder that the system's configuration names. */
+async function selinuxDefaults(
+  text: (path: string) => Promise<string | undefined>,
+): Promise<SelinuxDefaults | undefined> {
+  if ((await text('/sys/fs/selinux/enforce')) === undefined) return undefined;
+  const policy = /^SELINUXTYPE=(\w+)/m.exec((await text('/etc/selinux/config')) ?? '')?.[1] ?? 'targeted';
+  return parseContainerContexts((await text(`/etc/selinux/${policy}/contexts/lxc_contexts`)) ?? '');
 }
 
 const kibibytesPer: [unit: string, kibibytes: number][] = [

@@ -1,13 +1,12 @@
 import type { ImageInfo } from '../images/images.js';
-import type { ContainerConfig } from '../ports/cri/messages.js';
 import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
 import type { ResolvedImageUser } from '../spec/image-user.js';
-import { resolveImageUser } from '../spec/image-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { hostDevices } from './host-devices.js';
 import { resolveMountSources } from './mount-sources.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
+import { containerSecurity } from './process-security.js';
 
 /** Writes the folders and the OCI spec that a container starts from; gives the user it will run as. */
 export class ContainerBundles {
@@ -24,7 +23,11 @@ export class ContainerBundles {
     const { files } = host;
     const config = { ...record.config, mounts: await resolveMountSources(host, record.config.mounts) };
     if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
-    const user = await this.resolveUser(made.rootfs, config, made.image);
+    const security = await containerSecurity(
+      this.pods.securityParts,
+      { rootfs: made.rootfs, imageUser: made.image.run.user },
+      config.linux?.security_context ?? null,
+    );
     const sandboxDir = this.pods.sandboxDir(sandbox.id);
     const spec = buildContainerSpec({
       config,
@@ -32,7 +35,7 @@ export class ContainerBundles {
       sandboxConfig: sandbox.config,
       image: made.image.run,
       rootfs: made.rootfs,
-      user,
+      security,
       infraPid: sandbox.infra?.pid ?? 0,
       netnsPath: sandbox.netnsPath,
       cgroupsPath: record.cgroupPath,
@@ -48,7 +51,7 @@ export class ContainerBundles {
     });
     this.tellOfOomScore(record);
     await files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
-    return user;
+    return security.user;
   }
 
   /** Once: every pod of a kubelet asks for such scores. */
@@ -60,32 +63,6 @@ export class ContainerBundles {
       { container: id, asked, given },
       'oom_score_adj is raised to what nodelet may give without CAP_SYS_RESOURCE; said once',
     );
-  }
-
-  private async resolveUser(
-    rootfs: string,
-    config: ContainerConfig,
-    image: ImageInfo,
-  ): Promise<ResolvedImageUser> {
-    const [passwd, group] = await Promise.all([
-      this.readInside(rootfs, 'passwd'),
-      this.readInside(rootfs, 'group'),
-    ]);
-    return resolveImageUser({
-      passwd,
-      group,
-      imageUser: image.run.user,
-      securityContext: config.linux?.security_context ?? null,
-    });
-  }
-
-  /** A file of the image's /etc; a symlink on the way counts as absent, since it could lead out of the image. */
-  private async readInside(rootfs: string, name: string): Promise<string> {
-    const { files } = this.pods.parts.host;
-    const dir = await files.stat(`${rootfs}/etc`);
-    const file = dir?.kind === 'dir' ? await files.stat(`${rootfs}/etc/${name}`) : undefined;
-    if (file?.kind !== 'file') return '';
-    return (await files.read(`${rootfs}/etc/${name}`))?.toString('utf8') ?? '';
   }
 }
 

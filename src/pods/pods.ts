@@ -7,7 +7,9 @@ import type { StreamingSessions } from '../ports/cri/streaming.js';
 import type { Host } from '../ports/host.js';
 import type { ContainerRunner } from '../runtime/container-runner.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
+import { AppArmorProfiles } from './app-armor.js';
 import { Ledger } from './ledger.js';
+import type { SecurityParts } from './process-security.js';
 
 export interface PodsConfig {
   rootDir: string;
@@ -37,8 +39,13 @@ export class Pods {
   /** Running containers that nodelet has sent SIGKILL: their end is no OOM kill, whatever their cgroup has counted. */
   readonly killed = new Set<ContainerId>();
 
+  /** What resolving a security context takes. */
+  readonly securityParts: SecurityParts;
+
   constructor(readonly parts: PodsParts) {
     this.ledger = new Ledger(parts.host.store);
+    const { host, limits } = parts;
+    this.securityParts = { files: host.files, limits, appArmor: new AppArmorProfiles(host) };
   }
 
   sandboxDir(id: string): string {

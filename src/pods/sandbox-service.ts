@@ -9,12 +9,14 @@ import type { PortMapping } from '../network/pod-network.js';
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
 import { buildSandboxSpec } from '../spec/sandbox-spec.js';
 import { validateSandboxConfig } from '../spec/sandbox-validate.js';
+import { explainSysctl, setsNetwork } from '../spec/sysctls.js';
 import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
 import type { ContainerStops } from './container-stop.js';
 import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
+import { sandboxSecurity } from './process-security.js';
 
 /** The annotation on a sandbox that asks for no network but loopback. */
 export const networkAnnotation = 'nodelet.dev/network';
@@ -98,6 +100,11 @@ export class SandboxService {
           record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
         ]);
         const root = await images.snapshots.prepareReadOnly(id, image.id);
+        const security = await sandboxSecurity(
+          this.pods.securityParts,
+          { rootfs: root.rootfs, imageUser: image.run.user },
+          config.linux?.security_context ?? null,
+        );
         const spec = buildSandboxSpec({
           config,
           rootfs: root.rootfs,
@@ -105,16 +112,25 @@ export class SandboxService {
           env: image.run.env,
           netnsPath: record.netnsPath,
           cgroupsPath: infraTarget(record).cgroupPath,
+          security,
           machine: this.pods.parts.limits,
         });
         await host.files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
         throwIfGone(ctx);
         ctx.phase('network and infra');
-        const [attached, infra] = await settleAll([
+        const sysctls = config.linux?.sysctls ?? {};
+        const attaching =
           mode === 'bridge' && record.netnsPath !== undefined
             ? network.attach({ sandboxId: id, netnsPath: record.netnsPath, ports }, ctx)
-            : Promise.resolve(undefined),
-          runner.runInfra(infraTarget(record), ctx),
+            : Promise.resolve(undefined);
+        const runInfra = () =>
+          runner.runInfra(infraTarget(record), ctx).catch((thrown: unknown) => {
+            throw explainSysctl(thrown, sysctls);
+          });
+        const [attached, infra] = await settleAll([
+          attaching,
+          // The OCI runtime sets them, also those of the interface.
+          setsNetwork(sysctls) ? attaching.then(runInfra) : runInfra(),
         ]);
         record.infra = infra;
         record.ips = attached?.ips ?? [];

@@ -29,6 +29,11 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** The path with every symlink on it followed; undefined where it leads to nothing. */
   realPath(path: string): Promise<string | undefined>;
+  /**
+   * Where `path` leads to for a process whose root is `root`, as a path of ours: every symlink is followed and none leads
+   * out. Undefined where it leads to nothing. Who may change the tree meanwhile may change the answer.
+   */
+  realPathIn(root: string, path: string): Promise<string | undefined>;
   /** Writes into an existing FIFO without waiting for a reader; `wrong-state` when nobody reads it. */
   writeToFifo(path: string, text: string): Promise<void>;
   /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. The folder may come later, or go and come back: all its entries are told then. */

@@ -20,30 +20,91 @@ export const defaultCapabilities: readonly string[] = (
   .split(' ')
   .map((name) => `CAP_${name}`);
 
+/** The five sets of a process, capabilities(7), as config.md of the OCI runtime spec has them. */
+export type ProcessCapabilities = Record<
+  'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient',
+  readonly string[]
+>;
+
+/** No capabilities at all. */
+export const noCapabilities: ProcessCapabilities = {
+  bounding: [],
+  effective: [],
+  permitted: [],
+  inheritable: [],
+  ambient: [],
+};
+
+const base = 'config.linux.security_context.capabilities';
 const isAll = (name: string) => name.toUpperCase() === 'ALL';
 
-/** The usual capabilities, plus those added, minus those dropped; `ALL` means `own`, what the agent itself has. */
-export function grantedCapabilities(asked: Capability | null, own: readonly string[]): string[] {
-  const granted = new Set(defaultCapabilities);
-  const dropped = asked?.drop_capabilities ?? [];
-  const added = asked?.add_capabilities ?? [];
-  // ALL goes first on either side: `drop ALL, add X` leaves X, `add ALL, drop X` leaves all but X.
-  if (added.some(isAll)) own.forEach((name) => granted.add(name));
-  if (dropped.some(isAll)) granted.clear();
-  fullNames(added, 'add_capabilities').forEach((name) => granted.add(name));
-  fullNames(dropped, 'drop_capabilities').forEach((name) => granted.delete(name));
-  return [...granted];
+function fullName(name: string, field: string): string {
+  const upper = name.toUpperCase();
+  const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  if (capabilityNames.includes(full)) return full;
+  throw new NodeletError('invalid', `"${name}" is no capability`, { field });
 }
 
-function fullNames(list: readonly string[], field: string): string[] {
-  return list
-    .filter((name) => !isAll(name))
-    .map((name) => {
-      const upper = name.toUpperCase();
-      const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-      if (capabilityNames.includes(full)) return full;
-      throw new NodeletError('invalid', `"${name}" is no capability`, {
-        field: `config.linux.security_context.capabilities.${field}`,
-      });
-    });
+/** The capabilities that one list names, all in full; `own` stands for ALL. */
+function namesOf(
+  list: readonly string[],
+  key: keyof Capability,
+  own: readonly string[],
+): { all: boolean; names: string[] } {
+  const names = list.flatMap((name, index) =>
+    isAll(name) ? [] : [fullName(name, `${base}.${key}[${index}]`)],
+  );
+  const all = list.some(isAll);
+  return { all, names: all && key === 'add_ambient_capabilities' ? [...own, ...names] : names };
+}
+
+/** Refuses names of no capability, those that the agent itself lacks, and ambient ones that are dropped. */
+export function validateCapabilities(asked: Capability, own: readonly string[], privileged: boolean): void {
+  const dropped = namesOf(asked.drop_capabilities, 'drop_capabilities', own).names;
+  for (const key of ['add_capabilities', 'add_ambient_capabilities'] as const) {
+    for (const [index, name] of asked[key].entries()) {
+      const field = `${base}.${key}[${index}]`;
+      if (isAll(name)) continue;
+      const full = fullName(name, field);
+      if (key === 'add_ambient_capabilities' && dropped.includes(full)) {
+        throw new NodeletError('invalid', `${full} is among drop_capabilities`, { field });
+      }
+      if (!privileged && !own.includes(full)) {
+        throw new NodeletError('unsupported', `nodelet itself has no ${full} on this machine`, {
+          field,
+          remedy: 'leave it out, or run nodelet with it',
+        });
+      }
+    }
+  }
+}
+
+/**
+ * What process 1 holds: the usual capabilities, plus those added, minus those dropped; ALL and privileged mean `own`,
+ * what the agent itself has. A process that isn't root's starts with the ambient ones alone, and may regain the
+ * others by a set-uid program.
+ */
+export function processCapabilities(
+  asked: Capability | null,
+  { own, privileged, uid }: { own: readonly string[]; privileged: boolean; uid: number },
+): ProcessCapabilities {
+  const ambient = [
+    ...new Set(namesOf(asked?.add_ambient_capabilities ?? [], 'add_ambient_capabilities', own).names),
+  ].filter((name) => own.includes(name));
+  const granted = privileged ? own : grantedCapabilities(asked, own);
+  const bounding = [...new Set([...granted, ...ambient])];
+  const held = uid === 0 ? bounding : ambient;
+  return { bounding, effective: held, permitted: held, inheritable: ambient, ambient };
+}
+
+/** ALL goes first on either side: `drop ALL, add X` leaves X, `add ALL, drop X` leaves all but X. */
+export function grantedCapabilities(asked: Capability | null, own: readonly string[]): string[] {
+  const granted = new Set(defaultCapabilities.filter((name) => own.includes(name)));
+  const added = namesOf(asked?.add_capabilities ?? [], 'add_capabilities', own);
+  const dropped = namesOf(asked?.drop_capabilities ?? [], 'drop_capabilities', own);
+  if (added.all) own.forEach((name) => granted.add(name));
+  if (dropped.all) granted.clear();
+  added.names.forEach((name) => granted.add(name));
+  dropped.names.forEach((name) => granted.delete(name));
+  return [...granted];
 }

@@ -1,13 +1,12 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerConfig, PodSandboxConfig } from '../ports/cri/messages.js';
-import { grantedCapabilities } from './capabilities.js';
 import type { PodFiles } from './container-mounts.js';
 import { containerMounts, rootPropagation } from './container-mounts.js';
 import { ociResources } from './container-resources.js';
-import type { ResolvedImageUser } from './image-user.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciDevice, OciSpec } from './oci-spec-types.js';
-import { seccompProfile } from './security-profile.js';
+import type { ProcessSecurity } from './process-security.js';
+import { linuxSecurity, processSecurity } from './process-security.js';
 
 export interface ContainerSpecInput {
   config: ContainerConfig;
@@ -15,7 +14,8 @@ export interface ContainerSpecInput {
   sandboxConfig: PodSandboxConfig;
   image: { env: string[]; entrypoint: string[]; cmd: string[]; workingDir: string };
   rootfs: string;
-  user: ResolvedImageUser;
+  /** Who the process is and what it may do. */
+  security: ProcessSecurity;
   /** Process 1 of the infra container, whose namespaces are joined. */
   infraPid: number;
   netnsPath: string | undefined;
@@ -35,26 +35,18 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const { config, image, machine } = input;
   const context = config.linux?.security_context ?? null;
   const privileged = context?.privileged ?? false;
-  const capabilities = privileged
-    ? machine.capabilities
-    : grantedCapabilities(context?.capabilities ?? null, machine.capabilities);
   const resources = config.linux?.resources ?? null;
-  const unconfined = privileged || seccompProfile(context) === 'Unconfined';
-  const seccomp = unconfined ? undefined : machine.seccompFor(capabilities);
   const readOnlyRoot = context?.readonly_rootfs ?? false;
   const propagation = rootPropagation(config);
-  // A container of a user other than root keeps what it may regain by a set-uid program, but starts with none.
-  const held = input.user.uid === 0 ? capabilities : [];
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: config.tty,
-      user: { uid: input.user.uid, gid: input.user.gid, additionalGids: input.user.additionalGids },
       args: processArgs(config, image),
       env: processEnv(config, image.env, input.hostname),
       cwd: config.working_dir || image.workingDir || '/',
-      capabilities: { bounding: capabilities, effective: held, permitted: held },
       noNewPrivileges: context?.no_new_privs ?? false,
+      ...processSecurity(input.security),
       oomScoreAdj: oomScore(config, machine).given,
     },
     root: { path: input.rootfs, readonly: readOnlyRoot },
@@ -68,7 +60,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       namespaces: namespaces(input, privileged),
       cgroupsPath: input.cgroupsPath,
       resources: ociResources(resources, privileged, machine.hugepageSizes),
-      ...(seccomp === undefined ? {} : { seccomp }),
+      ...linuxSecurity(input.security),
       ...(privileged
         ? { devices: input.hostDevices }
         : { maskedPaths: context?.masked_paths ?? [], readonlyPaths: context?.readonly_paths ?? [] }),

@@ -7,16 +7,14 @@ import type {
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
 import { validateResources } from './container-resources.js';
+import { securityField, validateContainerSecurity } from './container-security-validate.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
 import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
-import { validateProfiles } from './security-profile.js';
 
 const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });
 const unsupported = (field: string, message: string) =>
   new NodeletError('unsupported', message, { field, remedy: 'leave the field out' });
-
-const context = 'config.linux.security_context';
 
 /** As validateSandboxConfig, for a container; `sandbox` is the pod it is to join. */
 export function validateContainerConfig(
@@ -81,28 +79,15 @@ function validateSecurity(
   sandbox: PodSandboxConfig,
   machine: MachineLimits,
 ): void {
-  validateNamespaces(security.namespace_options, context);
+  validateNamespaces(security.namespace_options, securityField);
   const podOptions = sandbox.linux?.security_context?.namespace_options;
   for (const key of ['network', 'ipc'] as const) {
     if (security.namespace_options?.[key] === 'NODE' && podOptions?.[key] !== 'NODE') {
-      throw invalid(`${context}.namespace_options.${key}`, "is NODE, but the sandbox has the pod's own");
+      throw invalid(
+        `${securityField}.namespace_options.${key}`,
+        "is NODE, but the sandbox has the pod's own",
+      );
     }
   }
-  validateProfiles(security, machine, context);
-  const { run_as_user, run_as_username, run_as_group } = security;
-  if (run_as_user !== null && run_as_username !== '') {
-    throw invalid(`${context}.run_as_username`, 'is set beside run_as_user');
-  }
-  if (run_as_group !== null && run_as_user === null && run_as_username === '') {
-    throw invalid(`${context}.run_as_group`, 'is set without run_as_user');
-  }
-  if ((security.capabilities?.add_ambient_capabilities.length ?? 0) > 0) {
-    throw unsupported(
-      `${context}.capabilities.add_ambient_capabilities`,
-      'ambient capabilities are not supported yet',
-    );
-  }
-  if (security.privileged && sandbox.linux?.security_context?.privileged !== true) {
-    throw invalid(`${context}.privileged`, 'the sandbox is not privileged');
-  }
+  validateContainerSecurity(security, sandbox, machine);
 }

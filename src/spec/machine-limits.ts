@@ -1,4 +1,6 @@
 import type { LinuxSeccomp } from './oci-spec-types.js';
+import type { SeccompTarget } from './seccomp-profile.js';
+import type { SelinuxDefaults } from './selinux-label.js';
 
 /** What a container can ask for at most on this machine: facts read once at start. */
 export interface MachineLimits {
@@ -8,10 +10,14 @@ export interface MachineLimits {
   lowestOomScore: number;
   /** The default seccomp profile for a set of capabilities; undefined where the machine has none. */
   seccompFor: (capabilities: readonly string[]) => LinuxSeccomp | undefined;
+  /** What seccomp profiles from files are read for. */
+  seccompTarget: SeccompTarget;
   /** Containers' cgroups are in the one v2 tree, not in v1 hierarchies. */
   cgroupV2: boolean;
   /** Sizes of huge pages that the kernel has pools of, as cgroup files name them: `2MB`, `1GB`. */
   hugepageSizes: readonly string[];
   /** AppArmor is on, so that a profile asked for would have to be applied. */
   appArmor: boolean;
+  /** The policy's labels for containers; undefined where SELinux is off. */
+  selinux: SelinuxDefaults | undefined;
 }

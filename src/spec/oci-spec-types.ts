@@ -10,6 +10,7 @@ export interface LinuxSeccomp {
   defaultAction: string;
   defaultErrnoRet?: number;
   architectures?: string[];
+  flags?: string[];
   syscalls?: { names: string[]; action: string; errnoRet?: number; args?: unknown[] }[];
 }
 
@@ -49,8 +50,13 @@ export interface OciSpec {
     args: string[];
     env: string[];
     cwd: string;
-    capabilities: Record<'bounding' | 'effective' | 'permitted', readonly string[]>;
+    capabilities: Record<
+      'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient',
+      readonly string[]
+    >;
     noNewPrivileges: boolean;
+    apparmorProfile?: string;
+    selinuxLabel?: string;
     oomScoreAdj?: number;
   };
   root: { path: string; readonly: boolean };
@@ -64,6 +70,7 @@ export interface OciSpec {
     devices?: OciDevice[];
     sysctl?: Record<string, string>;
     seccomp?: LinuxSeccomp;
+    mountLabel?: string;
     maskedPaths?: string[];
     readonlyPaths?: string[];
     rootfsPropagation?: string;

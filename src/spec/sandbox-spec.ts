@@ -1,7 +1,8 @@
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciSpec } from './oci-spec-types.js';
-import { seccompProfile } from './security-profile.js';
+import type { ProcessSecurity } from './process-security.js';
+import { linuxSecurity, processSecurity } from './process-security.js';
 
 export interface SandboxSpecInput {
   config: PodSandboxConfig;
@@ -11,7 +12,9 @@ export interface SandboxSpecInput {
   /** Pinned network namespace; undefined: the host's. */
   netnsPath: string | undefined;
   cgroupsPath: string;
-  machine: Pick<MachineLimits, 'lowestOomScore' | 'seccompFor'>;
+  /** Who the process is and what it may do. */
+  security: ProcessSecurity;
+  machine: Pick<MachineLimits, 'lowestOomScore'>;
 }
 
 /** The infra container dies last of its pod, as under the kubelet. */
@@ -28,22 +31,15 @@ export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
     namespaces.push({ type: 'network', path: input.netnsPath }, { type: 'uts' });
   if (options?.ipc !== 'NODE') namespaces.push({ type: 'ipc' });
   if (options?.pid !== 'NODE') namespaces.push({ type: 'pid' });
-  const confined = context?.privileged !== true && seccompProfile(context) === 'RuntimeDefault';
-  const seccomp = confined ? machine.seccompFor([]) : undefined;
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: {
-        uid: Number(context?.run_as_user?.value ?? 0),
-        gid: Number(context?.run_as_group?.value ?? 0),
-        additionalGids: (context?.supplemental_groups ?? []).map(Number),
-      },
       args: input.args,
       env: input.env,
       cwd: '/',
-      capabilities: { bounding: [], effective: [], permitted: [] },
       noNewPrivileges: true,
+      ...processSecurity(input.security),
       oomScoreAdj: Math.max(infraOomScore, machine.lowestOomScore),
     },
     root: { path: input.rootfs, readonly: true },
@@ -56,7 +52,7 @@ export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
       namespaces,
       cgroupsPath: input.cgroupsPath,
       resources: { devices: [{ allow: false, access: 'rwm' }] },
-      ...(seccomp === undefined ? {} : { seccomp }),
+      ...linuxSecurity(input.security),
       ...(Object.keys(config.linux?.sysctls ?? {}).length === 0
         ? {}
         : { sysctl: config.linux?.sysctls ?? {} }),

@@ -2,7 +2,10 @@ import { isIP } from 'node:net';
 import { NodeletError } from '../base/errors.js';
 import type { NamespaceOption, PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
 import type { MachineLimits } from './machine-limits.js';
-import { validateProfiles } from './security-profile.js';
+import { validateUser } from './image-user.js';
+import { appArmorChoice, seccompChoice } from './security-profile.js';
+import { validateSelinux } from './selinux-label.js';
+import { validateSysctls } from './sysctls.js';
 
 const invalid = (field: string, message: string, remedy?: string) =>
   new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });
@@ -19,7 +22,7 @@ const hostnameMaxBytes = 64;
  */
 export function validateSandboxConfig(
   config: PodSandboxConfig,
-  machine: Pick<MachineLimits, 'appArmor'>,
+  machine: Pick<MachineLimits, 'appArmor' | 'selinux'>,
 ): void {
   const metadata = config.metadata;
   if (metadata === null) throw invalid('config.metadata', 'is missing');
@@ -57,10 +60,10 @@ export function validateSandboxConfig(
   if (context === null) return;
   const base = 'config.linux.security_context';
   validateNamespaces(context.namespace_options, base);
-  validateProfiles(context, machine, base);
-  if (context.run_as_group !== null && context.run_as_user === null) {
-    throw invalid(`${base}.run_as_group`, 'is set without run_as_user');
-  }
+  validateUser(context, base);
+  seccompChoice(context, base);
+  appArmorChoice(context, { base, appArmor: machine.appArmor });
+  validateSelinux(context.selinux_options, { base, machine });
 }
 
 /** conmon ends the path of a log at a colon, and would write to a file that nobody looks for. */
@@ -76,22 +79,6 @@ function validatePort(port: PortMapping, field: string): void {
   if (port.host_port === 0) return;
   if (port.container_port < 1 || port.container_port > 65535) {
     throw invalid(`${field}.container_port`, 'is not 1 to 65535');
-  }
-}
-
-/** Settings that the kernel keeps for each network namespace, and for each IPC namespace; namespaces(7). */
-const ofNetwork = /^net\./;
-const ofIpc = /^(kernel\.(shmall|shmmax|shmmni|shm_rmid_forced|msgmax|msgmnb|msgmni|sem)|fs\.mqueue\.\w+)$/;
-
-function validateSysctls(sysctls: Record<string, string>, options: NamespaceOption | null): void {
-  for (const name of Object.keys(sysctls)) {
-    const field = `config.linux.sysctls["${name}"]`;
-    const [network, ipc] = [ofNetwork.test(name), ofIpc.test(name)];
-    if (!network && !ipc)
-      throw invalid(field, 'is not a setting of a namespace: it would be the whole machine’s');
-    if ((network ? options?.network : options?.ipc) === 'NODE') {
-      throw invalid(field, "can't be set: the pod uses the host's namespace");
-    }
   }
 }
 

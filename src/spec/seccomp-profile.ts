@@ -1,57 +1,98 @@
-import os from 'node:os';
+import { NodeletError } from '../base/errors.js';
 import type { LinuxSeccomp } from './oci-spec-types.js';
+import type { SeccompConditions, SeccompProfile, SeccompRule } from './seccomp-parse.js';
 
-interface Conditions {
-  arches?: string[];
-  caps?: string[];
-  minKernel?: string;
+/** What a profile's conditions look at. */
+export interface SeccompTarget {
+  /** As Node.js calls it: `x64`, `arm64`. */
+  architecture: string;
+  /** `uname -r`. */
+  kernelRelease: string;
 }
 
-interface ProfileRule {
-  names: string[];
-  action: string;
-  errnoRet?: number;
-  args?: unknown[];
-  includes?: Conditions;
-  excludes?: Conditions;
+interface Architecture {
+  /** Its name in conditions, which is Go's. */
+  go: string;
+  /** libseccomp's names of what its kernels run, the own one first. */
+  family: readonly string[];
 }
 
-interface Profile {
-  defaultAction: string;
-  defaultErrnoRet?: number;
-  archMap?: { architecture: string; subArchitectures?: string[] }[];
-  syscalls: ProfileRule[];
-}
-
-const arches: Record<string, { docker: string; seccomp: string }> = {
-  x64: { docker: 'amd64', seccomp: 'SCMP_ARCH_X86_64' },
-  arm64: { docker: 'arm64', seccomp: 'SCMP_ARCH_AARCH64' },
+const architectures: Record<string, Architecture> = {
+  x64: { go: 'amd64', family: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'] },
+  arm64: { go: 'arm64', family: ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM'] },
+  arm: { go: 'arm', family: ['SCMP_ARCH_ARM'] },
+  ppc64: { go: 'ppc64le', family: ['SCMP_ARCH_PPC64LE'] },
+  s390x: { go: 's390x', family: ['SCMP_ARCH_S390X', 'SCMP_ARCH_S390'] },
+  riscv64: { go: 'riscv64', family: ['SCMP_ARCH_RISCV64'] },
 };
 
-/** The distribution's profile (the form Docker and podman share: rules with includes and excludes) for one set of capabilities. */
-export function seccompFromProfile(input: {
-  profile: string;
-  capabilities: readonly string[];
-}): LinuxSeccomp {
-  const profile = JSON.parse(input.profile) as Profile;
-  const arch = arches[os.arch()];
-  const holds = (when: Conditions | undefined, absent: boolean): boolean => {
-    const capsHold = when?.caps?.length ? when.caps.every((cap) => input.capabilities.includes(cap)) : absent;
-    const archHolds = when?.arches?.length ? when.arches.includes(arch?.docker ?? '') : absent;
-    return absent ? capsHold && archHolds : capsHold || archHolds;
+/** The rules of a profile that count here for a process with these capabilities, in the OCI form (config-linux.md). */
+export function seccompFor(
+  profile: SeccompProfile,
+  { capabilities, target }: { capabilities: readonly string[]; target: SeccompTarget },
+): LinuxSeccomp {
+  const own = architectures[target.architecture];
+  const counts = ({ includes, excludes }: SeccompRule): boolean => {
+    const holds = { capabilities, arch: own?.go ?? target.architecture, kernel: target.kernelRelease };
+    return meets(includes, holds) && !meetsAny(excludes, holds);
   };
-  const map = profile.archMap?.find((entry) => entry.architecture === arch?.seccomp);
+  const listed = architecturesOf(profile, own);
   return {
     defaultAction: profile.defaultAction,
     ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: profile.defaultErrnoRet }),
-    ...(map === undefined ? {} : { architectures: [map.architecture, ...(map.subArchitectures ?? [])] }),
-    syscalls: profile.syscalls
-      .filter((rule) => holds(rule.includes, true) && !holds(rule.excludes, false))
-      .map(({ names, action, errnoRet, args }) => ({
-        names,
-        action,
-        ...(errnoRet === undefined ? {} : { errnoRet }),
-        ...(args?.length ? { args } : {}),
-      })),
+    ...(listed.length === 0 ? {} : { architectures: listed }),
+    ...(profile.flags.length === 0 ? {} : { flags: profile.flags }),
+    syscalls: profile.syscalls.filter(counts).map(({ names, action, errnoRet, args }) => ({
+      names,
+      action,
+      ...(errnoRet === undefined ? {} : { errnoRet }),
+      ...(args.length === 0 ? {} : { args }),
+    })),
   };
+}
+
+interface Holds {
+  capabilities: readonly string[];
+  arch: string;
+  kernel: string;
+}
+
+/** All that is named must hold; nothing named is met. */
+function meets({ arches = [], caps = [], minKernel }: SeccompConditions, holds: Holds): boolean {
+  return (
+    (arches.length === 0 || arches.includes(holds.arch)) &&
+    caps.every((cap) => holds.capabilities.includes(cap)) &&
+    (minKernel === undefined || isAtLeast(holds.kernel, minKernel))
+  );
+}
+
+/** One thing that holds is enough to exclude. */
+function meetsAny({ arches = [], caps = [], minKernel }: SeccompConditions, holds: Holds): boolean {
+  return (
+    arches.includes(holds.arch) ||
+    caps.some((cap) => holds.capabilities.includes(cap)) ||
+    (minKernel !== undefined && isAtLeast(holds.kernel, minKernel))
+  );
+}
+
+function isAtLeast(kernel: string, wanted: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map((part) => parseInt(part, 10));
+  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+/** Those that this machine can run; others would never match, and libseccomp may not know them. */
+function architecturesOf(
+  { architectures: plain, archMap }: SeccompProfile,
+  own: Architecture | undefined,
+): string[] {
+  if (own === undefined) return plain;
+  const map = archMap.find(({ architecture }) => architecture === own.family[0]);
+  const here = (names: readonly string[]) => names.filter((name) => own.family.includes(name));
+  if (map !== undefined) return [map.architecture, ...here(map.subArchitectures)];
+  const listed = here(plain);
+  if (plain.length > 0 && !listed.includes(own.family[0] ?? '')) {
+    throw new NodeletError('invalid', `architectures lacks this machine's own, ${own.family[0] ?? ''}`);
+  }
+  return listed;
 }

@@ -75,6 +75,7 @@ export class AgentWorld {
     return {
       writeToFifo: async () => undefined,
       realPath: async (path) => (this.tree.has(path) || under(path).length > 0 ? path : undefined),
+      realPathIn: async (root, path) => (this.tree.has(`${root}${path}`) ? `${root}${path}` : undefined),
       read: async (path) => (this.tree.has(path) ? Buffer.from(this.tree.get(path) ?? '') : undefined),
       writeAtomic: async (path, content) => void this.tree.set(path, String(content)),
       makeDir: async (path) => void this.tree.set(`${path}/.`, ''),

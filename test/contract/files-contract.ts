@@ -25,6 +25,16 @@ export function filesContract(factory: ContractFactory): void {
       for (const name of ['b', 'c', 'a']) await files.writeAtomic(`${dir}/${name}`, '');
       expect(await files.list(dir)).to.deep.equal(['a', 'b', 'c']);
     },
+    'finds a path below a root, which dots do not leave': async ({ host: { files }, dir }) => {
+      await files.writeAtomic(`${dir}/root/etc/passwd`, 'x');
+      await files.writeAtomic(`${dir}/outside`, 'x');
+      const find = (path: string) => files.realPathIn(`${dir}/root`, path);
+      expect(await find('/etc/passwd')).to.equal(`${dir}/root/etc/passwd`);
+      expect(await find('/../../etc/./passwd')).to.equal(`${dir}/root/etc/passwd`);
+      expect(await find('/')).to.equal(`${dir}/root`);
+      expect(await find('/../outside')).to.equal(undefined);
+      expect(await find('/etc/passwd/x')).to.equal(undefined);
+    },
     'removes a tree': async ({ host: { files }, dir }) => {
       await files.writeAtomic(`${dir}/tree/deep/file`, 'x');
       await files.removeTree(`${dir}/tree`);

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import {
-  newCapability,
   newContainerConfig,
   newKeyValue,
   newLinuxContainerConfig,
@@ -13,7 +12,7 @@ import {
   newPodSandboxConfig,
 } from '../../src/ports/cri/messages.js';
 import type { ContainerConfig, LinuxContainerSecurityContext } from '../../src/ports/cri/messages.js';
-import { defaultCapabilities, grantedCapabilities } from '../../src/spec/capabilities.js';
+import { noCapabilities } from '../../src/spec/capabilities.js';
 import { buildContainerSpec } from '../../src/spec/container-spec.js';
 import type { ContainerSpecInput } from '../../src/spec/container-spec.js';
 import { plainMachine } from './plain-machine.js';
@@ -29,7 +28,13 @@ function spec(config: Partial<ContainerConfig>, set: Partial<ContainerSpecInput>
     sandboxConfig: newPodSandboxConfig(),
     image: { env: [], entrypoint: [], cmd: [], workingDir: '' },
     rootfs: '/rootfs',
-    user: { uid: 0, gid: 0, additionalGids: [] },
+    security: {
+      user: { uid: 0, gid: 0, additionalGids: [0] },
+      capabilities: noCapabilities,
+      seccomp: undefined,
+      appArmorProfile: undefined,
+      selinux: undefined,
+    },
     infraPid: 7,
     netnsPath: '/netns/pod-1',
     cgroupsPath: '/pods/pod-1/c',
@@ -145,28 +150,5 @@ describe('spec: a container from its CRI config and its image', () => {
     expect(spec({ linux }).process.oomScoreAdj).to.equal(0);
     const machine = { ...plainMachine, lowestOomScore: -1000 };
     expect(spec({ linux }, { machine }).process.oomScoreAdj).to.equal(-998);
-  });
-});
-
-describe('spec: capabilities', () => {
-  const own = ['CAP_CHOWN', 'CAP_KILL', 'CAP_SYS_ADMIN'];
-  const granted = (add: string[], drop: string[]) =>
-    grantedCapabilities(newCapability({ add_capabilities: add, drop_capabilities: drop }), own);
-
-  it('are the usual ones, plus added, minus dropped, with or without the prefix', () => {
-    expect(grantedCapabilities(null, own)).to.have.members(defaultCapabilities);
-    const changed = granted(['net_admin'], ['CAP_CHOWN']);
-    expect(changed).to.include('CAP_NET_ADMIN').and.not.to.include('CAP_CHOWN');
-  });
-  it('take ALL before single names on either side', () => {
-    expect(granted(['KILL'], ['ALL'])).to.deep.equal(['CAP_KILL']);
-    expect(granted(['ALL'], ['CHOWN']))
-      .to.include('CAP_SYS_ADMIN')
-      .and.not.to.include('CAP_CHOWN');
-  });
-  it('that do not exist are refused by name', () => {
-    expect(() => granted(['FLY'], []))
-      .to.throw('FLY')
-      .that.includes({ field: 'config.linux.security_context.capabilities.add_capabilities' });
   });
 });

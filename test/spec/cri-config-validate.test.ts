@@ -1,14 +1,12 @@
 import { expect } from 'chai';
 import {
   newCDIDevice,
-  newCapability,
   newContainerConfig,
   newContainerMetadata,
   newDNSConfig,
   newDevice,
   newIDMapping,
   newImageSpec,
-  newInt64Value,
   newKeyValue,
   newLinuxContainerConfig,
   newLinuxContainerResources,
@@ -43,7 +41,6 @@ import { plainMachine } from './plain-machine.js';
 
 type Refusals = [field: string, kind: 'invalid' | 'unsupported', set: object][];
 const metadata = newPodSandboxMetadata({ name: 'a', namespace: 'b', uid: 'c' });
-const localhost = newSecurityProfile({ profile_type: 'Localhost', localhost_ref: '/p' });
 const namespaced = (set: Partial<NamespaceOption>) => ({ namespace_options: newNamespaceOption(set) });
 
 describe('spec: a sandbox config is refused by the name of the field', () => {
@@ -110,23 +107,6 @@ describe('spec: a sandbox config is refused by the name of the field', () => {
       'unsupported',
       secured(namespaced({ userns_options: newUserNamespace({ mode: 'POD' }) })),
     ],
-    ['config.linux.security_context.seccomp.localhost_ref', 'unsupported', secured({ seccomp: localhost })],
-    ['config.linux.security_context.apparmor.localhost_ref', 'unsupported', secured({ apparmor: localhost })],
-    [
-      'config.linux.security_context.seccomp_profile_path',
-      'unsupported',
-      secured({ seccomp_profile_path: 'x' }),
-    ],
-    [
-      'config.linux.security_context.selinux_options',
-      'unsupported',
-      secured({ selinux_options: newSELinuxOption({ level: 's0' }) }),
-    ],
-    [
-      'config.linux.security_context.run_as_group',
-      'invalid',
-      secured({ run_as_group: newInt64Value({ value: '5' }) }),
-    ],
   ];
   for (const [field, kind, set] of refusals) {
     it(`${field} (${kind})`, () => {
@@ -178,7 +158,6 @@ describe('spec: a container config is refused by the name of the field', () => {
   });
   const security = 'config.linux.security_context';
   const resources = 'config.linux.resources';
-  const user = newInt64Value({ value: '5' });
   const refusals: Refusals = [
     ['config.metadata', 'invalid', { metadata: null }],
     ['config.metadata.name', 'invalid', { metadata: newContainerMetadata() }],
@@ -210,25 +189,9 @@ describe('spec: a container config is refused by the name of the field', () => {
       'unsupported',
       limited({ hugepage_limits: [{ page_size: '1GB', limit: '1073741824' }] }),
     ],
-    [`${security}.privileged`, 'invalid', secured({ privileged: true })],
     [`${security}.namespace_options.network`, 'invalid', secured(namespaced({ network: 'NODE' }))],
     [`${security}.namespace_options.ipc`, 'invalid', secured(namespaced({ ipc: 'NODE' }))],
     [`${security}.namespace_options.pid`, 'unsupported', secured(namespaced({ pid: 'TARGET' }))],
-    [`${security}.seccomp.localhost_ref`, 'unsupported', secured({ seccomp: localhost })],
-    [`${security}.seccomp_profile_path`, 'unsupported', secured({ seccomp_profile_path: 'x' })],
-    [`${security}.apparmor_profile`, 'unsupported', secured({ apparmor_profile: 'x' })],
-    [
-      `${security}.selinux_options`,
-      'unsupported',
-      secured({ selinux_options: newSELinuxOption({ type: 't' }) }),
-    ],
-    [`${security}.run_as_group`, 'invalid', secured({ run_as_group: user })],
-    [`${security}.run_as_username`, 'invalid', secured({ run_as_user: user, run_as_username: 'a' })],
-    [
-      `${security}.capabilities.add_ambient_capabilities`,
-      'unsupported',
-      secured({ capabilities: newCapability({ add_ambient_capabilities: ['KILL'] }) }),
-    ],
   ];
   for (const [field, kind, set] of refusals) {
     it(`${field} (${kind})`, () => {
@@ -238,14 +201,4 @@ describe('spec: a container config is refused by the name of the field', () => {
         .that.includes({ field, kind });
     });
   }
-
-  it('AppArmor only where the machine has it on', () => {
-    const config = container(secured({ apparmor: newSecurityProfile({ profile_type: 'RuntimeDefault' }) }));
-    const check = (appArmor: boolean) =>
-      validateContainerConfig(config, newPodSandboxConfig({ metadata }), { ...plainMachine, appArmor });
-    expect(() => check(false)).not.to.throw();
-    expect(() => check(true))
-      .to.throw()
-      .that.includes({ field: `${security}.apparmor`, kind: 'unsupported' });
-  });
 });

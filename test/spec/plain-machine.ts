@@ -5,7 +5,9 @@ export const plainMachine: MachineLimits = {
   capabilities: ['CAP_CHOWN', 'CAP_KILL'],
   lowestOomScore: 0,
   seccompFor: () => ({ defaultAction: 'SCMP_ACT_ERRNO' }),
+  seccompTarget: { architecture: 'x64', kernelRelease: '6.1.0-test' },
   cgroupV2: false,
   hugepageSizes: ['2MB'],
   appArmor: false,
+  selinux: undefined,
 };

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path/posix';
 import { NodeletError } from '../../../src/base/errors.js';
 import type { Files } from '../../../src/ports/files.js';
 import { parentOf } from '../machine/file-nodes.js';
@@ -47,6 +48,11 @@ export function simFiles(session: Session): Files {
       }),
     realPath: (path) =>
       session.effect('files.realPath', path, () => (files.find(path) === undefined ? undefined : path)),
+    realPathIn: (root, path) =>
+      session.effect('files.realPathIn', path, () => {
+        const inside = `${root}${normalize(`/${path}`)}`.replace(/(.)\/$/, '$1');
+        return files.find(inside) === undefined ? undefined : inside;
+      }),
     writeToFifo: (path, text) =>
       session.effect('files.writeToFifo', path, () => {
         const node = files.find(path);
