@@ -1,7 +1,10 @@
+import { NodeletError } from '../base/errors.js';
 import type { ImageId } from '../base/ids.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import type { RecordTable } from '../ports/record-store.js';
 import type { ImageRunConfig } from './images.js';
+import type { Platform } from './platform.js';
+import type { ImageReference } from './reference.js';
 import { parseReference, repositoryName } from './reference.js';
 
 /** An image of the store: all its layers are there. */
@@ -15,9 +18,14 @@ export interface ImageRecord {
   /** Chain ids, topmost first. */
   layers: string[];
   run: ImageRunConfig;
+  /** What else its config says, for people; absent in records of older versions and for the embedded image. */
+  platform?: Platform;
+  created?: string;
+  diffIds?: string[];
 }
 
-const idPrefix = /^(?:sha256:)?([0-9a-f]{6,64})$/;
+const wholeId = /^(?:sha256:)?([0-9a-f]{64})$/;
+const idPrefix = /^(?:sha256:)?([0-9a-f]{6,63})$/;
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
 
 /** Which images there are, and by which names. A tag names one image at most. */
@@ -35,23 +43,23 @@ export class ImageCatalog {
     return this.records.get(id);
   }
 
-  /** By id, unambiguous id prefix, `name:tag`, `name@digest` or short form; `invalid` when the text is none of these. */
-  find(text: string): ImageRecord | undefined {
+  /**
+   * By id, `name:tag`, `name@digest`, short form, or the beginning of an id, in this order: a name that happens to be
+   * hexadecimal is a name first. `invalid` naming `field` when the text is none of these, or begins several ids.
+   */
+  find(text: string, field = 'image.image'): ImageRecord | undefined {
+    const whole = wholeId.exec(text)?.[1];
+    if (whole !== undefined) return this.records.get(`sha256:${whole}` as ImageId);
     const all = this.all();
     const hex = idPrefix.exec(text)?.[1];
-    if (hex !== undefined) {
-      const [found, ...others] = all.filter(({ id }) => id.startsWith(`sha256:${hex}`));
-      if (found !== undefined && others.length === 0) return found;
-    }
-    if (text.startsWith('sha256:')) return undefined;
-    const reference = parseReference(text);
-    const name = repositoryName(reference);
-    // With both, the digest decides, as in a pull.
-    if (reference.digest !== undefined) {
-      const wanted = `${name}@${reference.digest}`;
-      return all.find(({ repoDigests }) => repoDigests.includes(wanted));
-    }
-    return all.find(({ repoTags }) => repoTags.includes(`${name}:${reference.tag ?? ''}`));
+    const named = text.startsWith('sha256:') ? undefined : findByName(all, parseReference(text, field));
+    if (named !== undefined || hex === undefined) return named;
+    const begun = all.filter(({ id }) => id.startsWith(`sha256:${hex}`));
+    if (begun.length < 2) return begun[0];
+    throw new NodeletError('invalid', `id prefix "${text}" fits ${begun.length} images`, {
+      field,
+      remedy: 'give more characters of the id',
+    });
   }
 
   /** Adds an image, or names to it; a tag that another image had moves to this one. Gives the image as it is now. */
@@ -78,4 +86,14 @@ export class ImageCatalog {
   remove(id: ImageId): Promise<void> {
     return this.writes.run('all', () => this.records.remove(id));
   }
+}
+
+function findByName(images: readonly ImageRecord[], reference: ImageReference): ImageRecord | undefined {
+  const name = repositoryName(reference);
+  // With both, the digest decides, as in a pull.
+  if (reference.digest !== undefined) {
+    const wanted = `${name}@${reference.digest}`;
+    return images.find(({ repoDigests }) => repoDigests.includes(wanted));
+  }
+  return images.find(({ repoTags }) => repoTags.includes(`${name}:${reference.tag ?? ''}`));
 }

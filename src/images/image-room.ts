@@ -3,11 +3,12 @@ import path from 'node:path';
 import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import { SharedFlights } from '../base/shared-flight.js';
-import type { AuthConfig } from '../ports/cri/messages.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import type { ImageRecord } from './image-catalog.js';
 import { ImageCatalog } from './image-catalog.js';
+import { verboseInfo } from './image-messages.js';
+import type { WantedPull } from './image-verbs.js';
 import { imageVerbs } from './image-verbs.js';
 import type { ImageInfo, Images } from './images.js';
 import type { LayerRecord } from './layer-store.js';
@@ -25,7 +26,7 @@ export interface ImagesParts extends Pick<
   Host,
   'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock'
 > {
-  config: Pick<NodeConfig, 'rootDir' | 'pauseImage' | 'registries'>;
+  config: Pick<NodeConfig, 'rootDir' | 'pauseImage' | 'registries' | 'runtimes'>;
   log: Log;
   /** Told of each pull when it has ended; `bytes` came from the registry, compressed, whether it went well or not. */
   onPull?: (pull: { ok: boolean; bytes: number }) => void;
@@ -49,14 +50,17 @@ export function createImages(parts: ImagesParts): Images {
   /** Layers of images that lost others: whoever pulls such an image again fetches only what is missing. */
   let salvaged: ReadonlySet<string> = new Set();
 
-  const infoOf = ({ layers: chain, ...record }: ImageRecord): ImageInfo => ({
-    ...record,
-    sizeBytes: layers.usage(chain).diskBytes,
+  const infoOf = (record: ImageRecord): ImageInfo => ({
+    id: record.id,
+    repoTags: record.repoTags,
+    repoDigests: record.repoDigests,
+    run: record.run,
+    sizeBytes: layers.usage(record.layers).diskBytes,
     // The pause image is pinned by its name, so that another one that is configured or embedded later takes over.
     pinned: [...record.repoTags, ...record.repoDigests].includes(pauseTag),
   });
-  const lookup = (text: string): ImageInfo | undefined => {
-    const record = catalog.find(text);
+  const lookup = (text: string, field?: string): ImageInfo | undefined => {
+    const record = catalog.find(text, field);
     return record && infoOf(record);
   };
 
@@ -74,7 +78,7 @@ export function createImages(parts: ImagesParts): Images {
     return saved;
   };
 
-  const pull = async (text: string, auth: AuthConfig | null, ctx: CallContext): Promise<ImageInfo> => {
+  const pull = async ({ reference: text, auth, pod }: WantedPull, ctx: CallContext): Promise<ImageInfo> => {
     const reference = parseReference(text);
     const login = registryLogin(auth, reference.registry);
     // Another login may see another image, or none.
@@ -99,13 +103,19 @@ export function createImages(parts: ImagesParts): Images {
         if (!ok) await collect();
       }
     });
+    const podName = pod === null ? undefined : `${pod.namespace}/${pod.name}`;
+    ctx.log.info({ image: canonicalText(reference), id: record.id, pod: podName }, 'image pulled');
     return infoOf(record);
   };
 
   const verbs = imageVerbs({
     list: () => catalog.all().map(infoOf),
     lookup,
-    pull: ({ reference, auth }, ctx) => pull(reference, auth, ctx),
+    describe: ({ id }) => {
+      const record = catalog.get(id);
+      return record === undefined ? {} : verboseInfo(record);
+    },
+    pull,
     remove: async ({ id, pinned }) => {
       if (pinned) {
         throw new NodeletError('denied', 'the image is pinned: every pod needs it', {
@@ -119,6 +129,7 @@ export function createImages(parts: ImagesParts): Images {
     usage: () => layers.usage(),
     nowNs: () => parts.clock.nowNs(),
     storePath: config.rootDir,
+    handlers: Object.keys(config.runtimes),
   });
 
   /** Drops images that lost a layer, say by loss of power under an older kernel or by hand. */
@@ -148,7 +159,8 @@ export function createImages(parts: ImagesParts): Images {
       await placePauseImage();
       await collect();
     },
-    pauseImage: async (ctx) => lookup(pauseTag) ?? (await pull(pauseTag, null, ctx)),
+    pauseImage: async (ctx) =>
+      lookup(pauseTag) ?? (await pull({ reference: pauseTag, auth: null, pod: null }, ctx)),
     snapshots: createSnapshots({
       dir: path.join(config.rootDir, 'snapshots'),
       host: parts,

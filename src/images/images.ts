@@ -43,8 +43,8 @@ export interface Images {
   /** Removes what a crash left half made, and puts the embedded pause image in place. */
   start(): Promise<void>;
   verbs: OwnImageVerbs;
-  /** By id, id prefix, `name:tag`, `name@digest` or short form; undefined where there is none. */
-  lookup(reference: string): ImageInfo | undefined;
+  /** By id, id prefix, `name:tag`, `name@digest` or short form; undefined where there is none. Errors about the text name `field`. */
+  lookup(reference: string, field?: string): ImageInfo | undefined;
   /** The pinned image that infra containers run: embedded, or the configured one (pulled at first use). */
   pauseImage(ctx: CallContext): Promise<ImageInfo>;
   snapshots: Snapshots;

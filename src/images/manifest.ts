@@ -1,5 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { ImageRunConfig } from './images.js';
+import type { Platform } from './platform.js';
 
 /** image-spec descriptor.md, the parts that pulling needs. */
 export interface Descriptor {
@@ -15,12 +16,15 @@ export interface ImageManifest {
 }
 
 export interface IndexEntry extends Descriptor {
-  platform: { os: string; architecture: string } | undefined;
+  platform: Platform | undefined;
 }
 
 export interface ImageConfig {
   /** Digests of the uncompressed layers, bottom first. */
   diffIds: string[];
+  platform: Platform;
+  /** When it was built, RFC 3339; empty where the image doesn't say. */
+  created: string;
   run: ImageRunConfig;
 }
 
@@ -83,12 +87,15 @@ function readDescriptor(part: JsonPart): Descriptor {
 function readEntry(part: JsonPart): IndexEntry {
   const entry = part.asObject();
   if (!entry.has('platform')) return { ...readDescriptor(part), platform: undefined };
-  const platform = entry.part('platform').asObject();
-  return {
-    ...readDescriptor(part),
-    platform: { os: platform.textOr('os', ''), architecture: platform.textOr('architecture', '') },
-  };
+  const platform = readPlatform(entry.part('platform').asObject());
+  return { ...readDescriptor(part), platform };
 }
+
+const readPlatform = (part: JsonObject): Platform => ({
+  os: part.textOr('os', ''),
+  architecture: part.textOr('architecture', ''),
+  variant: part.textOr('variant', ''),
+});
 
 /** Reads an image config, image-spec config.md; a missing or null part is empty, a part of another type is an error. */
 export function readImageConfig(bytes: Buffer): ImageConfig {
@@ -101,6 +108,8 @@ export function readImageConfig(bytes: Buffer): ImageConfig {
       if (!digestForm.test(diffId)) throw part.wrong('a sha256 digest');
       return diffId;
     }),
+    platform: readPlatform(top),
+    created: top.textOr('created', ''),
     run: {
       user: config.textOr('User', ''),
       env: config.textsOr('Env'),

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import os from 'node:os';
 import { NodeletError } from '../base/errors.js';
 import type { ImageId } from '../base/ids.js';
 import type { ImageRecord } from './image-catalog.js';
 import type { LayerStore, WantedLayer } from './layer-store.js';
-import type { ImageManifest, IndexEntry } from './manifest.js';
+import type { ImageManifest } from './manifest.js';
 import { readImageConfig, readManifest } from './manifest.js';
+import { checkPlatform, choosePlatform } from './platform.js';
 import type { ImageReference } from './reference.js';
 import { repositoryName } from './reference.js';
 import type { RegistryClient } from './registry-client.js';
@@ -20,9 +20,6 @@ export interface PullParts {
 }
 
 const layersAtOnce = 3;
-/** Node's name of this machine's architecture to Go's, which images use. */
-const architectures: Partial<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
-const ourArchitecture = architectures[os.arch()] ?? os.arch();
 
 /** Fetches what of an image isn't there yet and saves its record. The digest of a reference decides over its tag. */
 export async function pullImage({
@@ -35,6 +32,7 @@ export async function pullImage({
   const top = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal);
   const manifest = await manifestOf(top.bytes, client, signal);
   const config = readImageConfig(await client.smallBlob('config', manifest.config, signal));
+  checkPlatform(config.platform);
   if (config.diffIds.length !== manifest.layers.length) {
     throw new NodeletError(
       'corrupt',
@@ -59,6 +57,9 @@ export async function pullImage({
       repoDigests: [`${name}@${top.digest}`],
       layers: chain.toReversed(),
       run: config.run,
+      platform: config.platform,
+      created: config.created,
+      diffIds: config.diffIds,
     });
   } finally {
     release();
@@ -77,21 +78,6 @@ async function manifestOf(
   throw new NodeletError('unsupported', 'the image has an index within an index', {
     field: 'manifest.manifests',
   });
-}
-
-function choosePlatform(entries: readonly IndexEntry[]): IndexEntry {
-  const fitting = entries.find(
-    ({ platform }) => platform?.os === 'linux' && platform.architecture === ourArchitecture,
-  );
-  if (fitting !== undefined) return fitting;
-  const there = entries.flatMap(({ platform }) =>
-    platform === undefined ? [] : [`${platform.os}/${platform.architecture}`],
-  );
-  throw new NodeletError(
-    'not-found',
-    `the image has no variant for linux/${ourArchitecture}, only for ${there.join(', ') || 'nothing named'}`,
-    { field: 'image.image', remedy: 'use an image that was built for this machine' },
-  );
 }
 
 /** A few layers at a time. The first failure stops the others, and all have ended when this does. */

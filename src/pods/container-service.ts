@@ -10,6 +10,7 @@ import { validateContainerConfig } from '../spec/container-validate.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { ContainerBundles } from './container-bundle.js';
+import { containerImage } from './container-image.js';
 import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
@@ -58,14 +59,7 @@ export class ContainerService {
         remedy: 'remove that container, or raise metadata.attempt',
       });
     }
-    const reference = config.image?.image ?? '';
-    const image = images.lookup(reference);
-    if (image === undefined) {
-      throw new NodeletError('not-found', `image "${reference}" is not on this node`, {
-        field: 'config.image.image',
-        remedy: 'pull it first',
-      });
-    }
+    const { image, names } = containerImage(this.pods, config.image);
     const id = host.random.hex(32) as ContainerId;
     const record: ContainerRecord = {
       version: 1,
@@ -73,9 +67,7 @@ export class ContainerService {
       sandboxId,
       stage: 'creating',
       config,
-      imageRef: reference,
-      imageId: image.id,
-      imageDigest: image.repoDigests[0] ?? '',
+      ...names,
       createdAtNs: this.pods.nowNs(),
       startedAtNs: '0',
       finishedAtNs: '0',

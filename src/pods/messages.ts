@@ -5,7 +5,6 @@ import {
   newContainerResources,
   newContainerStatus,
   newContainerUser,
-  newImageSpec,
   newLinuxPodSandboxStatus,
   newNamespace,
   newPodIP,
@@ -23,6 +22,7 @@ import type {
 } from '../ports/cri/messages.js';
 import { stopSignalName } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+import { toldImage } from './container-image.js';
 
 /** The CRI state of a sandbox; undefined for one that CRI doesn't see yet. One whose removal failed stays to be seen, so that clients try again. */
 export function sandboxState(record: SandboxRecord): PodSandboxState | undefined {
@@ -88,9 +88,7 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
     started_at: record.startedAtNs,
     finished_at: record.finishedAtNs,
     exit_code: record.exitCode,
-    image: newImageSpec({ ...record.config.image, image: record.imageRef }),
-    image_ref: record.imageDigest || record.imageId,
-    image_id: record.imageId,
+    ...toldImage(record),
     reason: record.reason,
     message: record.message,
     labels: record.config.labels,
@@ -108,9 +106,7 @@ export function containerItem(record: ContainerRecord): Container {
     id: record.id,
     pod_sandbox_id: record.sandboxId,
     metadata: record.config.metadata,
-    image: newImageSpec({ ...record.config.image, image: record.imageRef }),
-    image_ref: record.imageDigest || record.imageId,
-    image_id: record.imageId,
+    ...toldImage(record),
     state: containerState(record) ?? 'CONTAINER_UNKNOWN',
     created_at: record.createdAtNs,
     labels: record.config.labels,
