@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
-import type { Hierarchy } from './cgroups.js';
+import type { Hierarchy } from './cgroup-hierarchies.js';
 import { pidsBelow } from './cgroup-tree.js';
 
 const sigkill = 9;

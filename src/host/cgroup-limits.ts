@@ -21,6 +21,12 @@ export function weightOfShares(cpuShares: number): number {
   return weights.min + Math.floor(fraction * (weights.max - weights.min));
 }
 
+/** Shares that give this weight: not always those that were asked for, since weights are coarser. */
+export function sharesOfWeight(weight: number): number {
+  const fraction = (weight - weights.min) / (weights.max - weights.min);
+  return shares.min + Math.ceil(fraction * (shares.max - shares.min));
+}
+
 const orMax = (value: number): string => (value < 0 ? 'max' : `${value}`);
 
 /** Files of a v1 hierarchy, in the order in which they are to be written (kernel: admin-guide/cgroup-v1, scheduler/sched-bwc). */

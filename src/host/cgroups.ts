@@ -13,34 +13,19 @@ import {
 } from './cgroup-limits.js';
 import { killGroup, thawGroup } from './cgroup-kill.js';
 import { namesIn, pidsBelow } from './cgroup-tree.js';
+import type { Hierarchy } from './cgroup-hierarchies.js';
+import { cgroupHierarchies, cgroupRoot, controllersOfV1 } from './cgroup-hierarchies.js';
 import { bind } from './libc.js';
-import { mountCgroupV1, parseMountInfo } from './mounts.js';
+import { mountCgroupV1 } from './mounts.js';
 import { unmountedControllers } from './stranded-controllers.js';
 
 const write = bind<(fd: number, text: string, bytes: number) => number>(
   'long write(int fd, const char *text, unsigned long bytes)',
 );
-const root = '/sys/fs/cgroup';
-
-export interface Hierarchy {
-  dir: string;
-  /** `v2`, or the controllers of a v1 hierarchy. */
-  kind: 'v1' | 'v2';
-}
 
 /** Control groups as files under /sys/fs/cgroup, cgroups(7): every v1 hierarchy, or the one v2 tree. */
 export function createCgroups(): Cgroups {
-  /** Hierarchies come and go unannounced, so they are looked up each time; of the mounts, many with many pods, only theirs are parsed. */
-  const hierarchies = async (): Promise<Hierarchy[]> => {
-    const mounts = (await fs.readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-    return parseMountInfo(mounts.filter((line) => line.includes(' - cgroup')).join('\n'))
-      .filter(
-        ({ fsType, target }) =>
-          /^cgroup2?$/.test(fsType) && (target === root || target.startsWith(`${root}/`)),
-      )
-      .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
-  };
-  const dirs = async (group: string) => (await hierarchies()).map(({ dir }) => path.join(dir, group));
+  const dirs = async (group: string) => (await cgroupHierarchies()).map(({ dir }) => path.join(dir, group));
   const removeDir = async (dir: string): Promise<void> => {
     try {
       await fs.rmdir(dir);
@@ -58,17 +43,17 @@ export function createCgroups(): Cgroups {
   };
   return {
     info: async (): Promise<CgroupInfo> => {
-      const all = await hierarchies();
+      const all = await cgroupHierarchies();
       const v2 = all.find(({ kind }) => kind === 'v2');
       const onV2 = v2 === undefined ? [] : await controllersOf(v2, '/');
-      const v1 = all.filter(({ kind }) => kind === 'v1').flatMap(({ dir }) => path.basename(dir).split(','));
+      const v1 = all.filter(({ kind }) => kind === 'v1').flatMap(({ dir }) => controllersOfV1(dir));
       if (v1.length === 0) return { version: 'v2', strandedControllers: [], controllers: onV2 };
       if (v2 === undefined) return { version: 'v1', strandedControllers: [], controllers: v1 };
       const nowhere = unmountedControllers(await fs.readFile('/proc/self/cgroup', 'utf8'), v1);
       return { version: 'hybrid', strandedControllers: [...onV2, ...nowhere], controllers: v1 };
     },
     create: async (group: string, limits: CgroupLimits = {}) => {
-      const all = await hierarchies();
+      const all = await cgroupHierarchies();
       await settleAll(all.map((hierarchy) => createIn(hierarchy, group)));
       if (Object.keys(limits).length > 0) await setLimits(all, group, limits);
     },
@@ -89,13 +74,13 @@ export function createCgroups(): Cgroups {
       }
       return true;
     },
-    kill: async (group, timeoutMs) => killGroup(await hierarchies(), { group, timeoutMs }),
-    thaw: async (group) => thawGroup(await hierarchies(), group),
+    kill: async (group, timeoutMs) => killGroup(await cgroupHierarchies(), { group, timeoutMs }),
+    thaw: async (group) => thawGroup(await cgroupHierarchies(), group),
     pids: async (group) => [...new Set((await Promise.all((await dirs(group)).map(pidsBelow))).flat())],
     children: async (group) =>
       [...new Set((await Promise.all((await dirs(group)).map(namesIn))).flat())].sort(),
     oomKills: async (group) => {
-      for (const { dir, kind } of await hierarchies()) {
+      for (const { dir, kind } of await cgroupHierarchies()) {
         const file = path.join(dir, group, kind === 'v2' ? 'memory.events' : 'memory.oom_control');
         const text = await fs.readFile(file, 'utf8').catch(() => '');
         const kills = oomKillsIn(text);
@@ -104,7 +89,7 @@ export function createCgroups(): Cgroups {
       return 0;
     },
     mountV1Controller: async (controller) => {
-      const dir = path.join(root, controller);
+      const dir = path.join(cgroupRoot, controller);
       await fs.mkdir(dir, { recursive: true });
       mountCgroupV1(controller, dir);
     },
@@ -123,7 +108,7 @@ async function move(file: string, pid: number): Promise<void> {
 }
 
 async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> {
-  const hasCpuset = kind === 'v1' && path.basename(dir).split(',').includes('cpuset');
+  const hasCpuset = kind === 'v1' && controllersOfV1(dir).includes('cpuset');
   let at = dir;
   for (const part of group.split('/').filter(Boolean)) {
     const parent = at;
@@ -138,7 +123,7 @@ async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> 
 
 /** Controllers that a group can use in one hierarchy. */
 async function controllersOf({ dir, kind }: Hierarchy, group: string): Promise<string[]> {
-  if (kind === 'v1') return path.basename(dir).split(',');
+  if (kind === 'v1') return controllersOfV1(dir);
   return parseControllers(await fs.readFile(path.join(dir, group, 'cgroup.controllers'), 'utf8'));
 }
 

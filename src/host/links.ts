@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { NodeletError } from '../base/errors.js';
 import type { BridgeSpec, LinkEntry, Links, VethSpec } from '../ports/links.js';
 import {
@@ -20,6 +21,7 @@ import {
   removeLink,
   setUp,
 } from './link-messages.js';
+import { linkTrafficIn } from './link-traffic.js';
 import { NetlinkSocket, throwIfRefused } from './netlink-socket.js';
 import { enterNetns, visitNetns } from './netns-visit.js';
 
@@ -33,6 +35,7 @@ export function createLinks(): Links {
     createVeth: (spec) => withSocket((socket) => createVeth(socket, spec)),
     remove: (name) => withSocket((socket) => remove(socket, name)),
     list: () => withSocket(list),
+    traffic: async () => linkTrafficIn(await readFile('/proc/net/dev', 'latin1')),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Host } from '../ports/host.js';
+import { createCgroupMeters } from './cgroup-meter.js';
 import { createCgroups } from './cgroups.js';
 import { createClock } from './clock.js';
 import { createFiles } from './files.js';
@@ -14,6 +15,7 @@ import { createRandom } from './random.js';
 import { createRecordStore } from './record-store.js';
 import type { RecordStorePaths } from './record-store.js';
 import { createSysctls } from './sysctls.js';
+import { createUsageProbes } from './usage-probes.js';
 
 export interface RealHostPaths extends RecordStorePaths {
   /** Folder of what belongs to one boot, best on a tmpfs. */
@@ -34,6 +36,8 @@ export function createRealHost(paths: RealHostPaths): Host {
     processes,
     interactive: createInteractiveProcesses(),
     cgroups: createCgroups(),
+    cgroupMeters: createCgroupMeters(),
+    usageProbes: createUsageProbes(),
     links: createLinks(),
     firewall: createFirewall(processes),
     sysctls: createSysctls(),

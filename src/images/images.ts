@@ -32,6 +32,8 @@ export interface Snapshots {
   prepare(id: string, image: ImageId): Promise<{ rootfs: string }>;
   /** A root that is only read (infra containers): shared, mounted only when the image has several layers. */
   prepareReadOnly(id: string, image: ImageId): Promise<{ rootfs: string }>;
+  /** Folder that takes what container `id` writes to its root. */
+  writableDir(id: string): string;
   /** Unmounts and removes; gone is success. */
   remove(id: string): Promise<void>;
   /** Ids of all snapshots on disk or in the records, for orphan sweeps. */

@@ -91,7 +91,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     const known = records.get(sandboxId);
     if (known?.made === true) return known;
     if (known !== undefined) await detach(sandboxId);
-    const hash = createHash('sha256').update(sandboxId).digest('hex');
+    const hash = idHash(sandboxId);
     const record = await queue.run('addresses', async () => {
       clashWith(ports, sandboxId);
       const taken = new Set(records.entries().flatMap(([, other]) => other.ips));
@@ -100,7 +100,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
       const intent: AttachmentRecord = {
         ips: [addressText(subnet.base + offset)],
         mac: macOf(hash),
-        hostInterface: `${linkPrefix}${hash.slice(0, 12)}`,
+        hostInterface: linkName(hash),
         ports: [...ports],
         made: false,
       };
@@ -183,6 +183,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
       await firewall.apply(`table ip ${config.table} {}\ndelete table ip ${config.table}\n`);
       started = false;
     },
+    hostInterface: (id) => linkName(idHash(id)),
     ready: () =>
       started
         ? { ready: true, reason: '', message: '' }
@@ -196,6 +197,10 @@ function portTaken(port: PortMapping, holder: string): NodeletError {
     remedy: 'choose another host port, or remove the holder',
   });
 }
+
+const idHash = (sandboxId: string): string => createHash('sha256').update(sandboxId).digest('hex');
+/** The kernel takes no more than 15 characters. */
+const linkName = (hash: string): string => `${linkPrefix}${hash.slice(0, 12)}`;
 
 /** A locally administered unicast address from a hash: the same for the same thing, always. */
 function macOf(hash: string): string {

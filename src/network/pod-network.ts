@@ -37,6 +37,8 @@ export interface PodNetwork {
   sweep(live: ReadonlySet<string>): Promise<void>;
   /** Removes bridge, table and every attachment (`nodelet` is leaving the machine). */
   tearDown(): Promise<void>;
+  /** Name of the host's end of the link that an attached pod has. */
+  hostInterface(sandboxId: SandboxId): string;
   /** Whether pods can be attached, for CRI's NetworkReady. */
   ready(): { ready: boolean; reason: string; message: string };
 }

@@ -12,6 +12,7 @@ import { Pods } from './pods.js';
 import { recover } from './recovery.js';
 import { SandboxService } from './sandbox-service.js';
 import { sandboxVerbs } from './sandbox-verbs.js';
+import { createStats } from './stats/stats.js';
 import { unimplementedVerbs } from './unimplemented-verbs.js';
 
 /** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
@@ -33,6 +34,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   const containers = new ContainerService(pods, stops);
   const sandboxes = new SandboxService(pods, containers, stops);
   const services = { sandboxes, containers, stops };
+  const stats = createStats(pods);
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
@@ -40,6 +42,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       ...sandboxVerbs(pods, services),
       ...containerVerbs(pods, services),
       ...nodeVerbs(pods, version),
+      ...stats.verbs,
     },
     start: async () => {
       await recover(pods, services);
@@ -53,9 +56,11 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       for (const record of pods.ledger.allContainers()) {
         await pods.queue.run(record.sandboxId, () => settleExit(pods, record.id));
       }
+      stats.start();
     },
     stop: async () => {
       stopFollowing();
+      await stats.stop();
       await pods.queue.drain();
     },
     removeAll: async () => {

@@ -8,6 +8,7 @@ import type { Host } from '../ports/host.js';
 import type { ContainerRunner } from '../runtime/container-runner.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
 import { AppArmorProfiles } from './app-armor.js';
+import type { StatsConfigSection } from '../spec/node-config.js';
 import { Ledger } from './ledger.js';
 import type { SecurityParts } from './process-security.js';
 
@@ -15,6 +16,7 @@ export interface PodsConfig {
   rootDir: string;
   runDir: string;
   cgroupParent: string;
+  stats: StatsConfigSection;
 }
 
 export interface PodsParts {
@@ -22,7 +24,17 @@ export interface PodsParts {
   limits: MachineLimits;
   host: Pick<
     Host,
-    'clock' | 'random' | 'files' | 'mounts' | 'namespaces' | 'processes' | 'cgroups' | 'store'
+    | 'clock'
+    | 'random'
+    | 'files'
+    | 'mounts'
+    | 'namespaces'
+    | 'processes'
+    | 'cgroups'
+    | 'cgroupMeters'
+    | 'usageProbes'
+    | 'links'
+    | 'store'
   >;
   images: Images;
   network: PodNetwork;

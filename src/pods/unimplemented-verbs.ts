@@ -11,13 +11,7 @@ export const unimplementedVerbs = {
   UpdateRuntimeConfig: refuse('UpdateRuntimeConfig'),
   Attach: refuse('Attach'),
   PortForward: refuse('PortForward'),
-  ContainerStats: refuse('ContainerStats'),
-  ListContainerStats: refuse('ListContainerStats'),
-  PodSandboxStats: refuse('PodSandboxStats'),
-  ListPodSandboxStats: refuse('ListPodSandboxStats'),
   CheckpointContainer: refuse('CheckpointContainer'),
-  ListMetricDescriptors: refuse('ListMetricDescriptors'),
-  ListPodSandboxMetrics: refuse('ListPodSandboxMetrics'),
   // eslint-disable-next-line require-yield
   GetContainerEvents: async function* (): AsyncGenerator<never> {
     await refuse('GetContainerEvents')();

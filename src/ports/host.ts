@@ -1,3 +1,4 @@
+import type { CgroupMeters } from './cgroup-meter.js';
 import type { Cgroups } from './cgroups.js';
 import type { Clock } from './clock.js';
 import type { Files } from './files.js';
@@ -12,6 +13,7 @@ import type { Random } from './random.js';
 import type { RecordStore } from './record-store.js';
 import type { HostPorts } from './host-ports.js';
 import type { Sysctls } from './sysctls.js';
+import type { UsageProbes } from './usage-probes.js';
 
 /** All ports of one machine. Only composition takes the whole; a room asks for the ports it uses. */
 export interface Host {
@@ -24,6 +26,8 @@ export interface Host {
   processes: Processes;
   interactive: InteractiveProcesses;
   cgroups: Cgroups;
+  cgroupMeters: CgroupMeters;
+  usageProbes: UsageProbes;
   links: Links;
   firewall: Firewall;
   sysctls: Sysctls;

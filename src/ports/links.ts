@@ -31,6 +31,19 @@ export interface LinkEntry {
   master?: string;
 }
 
+/** Traffic of one link since it was made, as the link itself sees it. */
+export interface LinkTraffic {
+  received: TrafficCounters;
+  sent: TrafficCounters;
+}
+
+export interface TrafficCounters {
+  bytes: number;
+  packets: number;
+  errors: number;
+  dropped: number;
+}
+
 /** Network links of the host over rtnetlink. */
 export interface Links {
   /** Makes the bridge with its addresses and brings it up; an existing one is brought to the spec. */
@@ -40,4 +53,6 @@ export interface Links {
   /** Removes a link (its peer goes too); gone is success. */
   remove(name: string): Promise<void>;
   list(): Promise<LinkEntry[]>;
+  /** Of every link of the host, by its name. */
+  traffic(): Promise<Map<string, LinkTraffic>>;
 }

@@ -6,6 +6,7 @@ import type {
   NodeConfig,
   RegistryConfig,
   RuntimeHandlerConfig,
+  StatsConfigSection,
   StreamingConfigSection,
 } from './node-config.js';
 
@@ -50,7 +51,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     const problem = rules[key]?.(value);
     if (problem !== undefined) throw new NodeletError('invalid', problem, { field: flag });
   }
-  const { network, streaming, ...top } = given;
+  const { network, streaming, stats, ...top } = given;
   const merged = { ...top, ...flags };
   const runDir = merged.runDir ?? '/run/nodelet';
   const runtimes = merged.runtimes ?? {
@@ -77,6 +78,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     runtimes,
     network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet', ...network },
     streaming: { address: '127.0.0.1:0', ...streaming },
+    stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -85,9 +87,10 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
   return config;
 }
 
-type Given = Partial<Omit<NodeConfig, 'network' | 'streaming'>> & {
+type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats'>> & {
   network?: Partial<NetworkConfigSection>;
   streaming?: Partial<StreamingConfigSection>;
+  stats?: Partial<StatsConfigSection>;
 };
 /** What is wrong with a value, or undefined. */
 type Rule = (value: unknown) => string | undefined;
@@ -141,6 +144,19 @@ const streamingRules: Record<string, Rule> = {
       : 'must be HOST:PORT with a loopback host, such as 127.0.0.1:0',
 };
 
+/** Shorter periods would keep the daemon busy with nothing else, longer ones make rates that mislead. */
+const period =
+  (range: { leastMs: number; mostMs: number }): Rule =>
+  (value) =>
+    Number.isInteger(value) && Number(value) >= range.leastMs && Number(value) <= range.mostMs
+      ? undefined
+      : `must be a whole number of milliseconds, ${range.leastMs} to ${range.mostMs}`;
+
+const statsRules: Record<string, Rule> = {
+  housekeepingMs: period({ leastMs: 1_000, mostMs: 300_000 }),
+  layerPeriodMs: period({ leastMs: 1_000, mostMs: 86_400_000 }),
+};
+
 function isHostPort(value: unknown): boolean {
   const port =
     typeof value === 'string' ? /^(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})$/.exec(value)?.[2] : undefined;
@@ -167,12 +183,13 @@ function subnetProblem(value: unknown): string | undefined {
 function readSections(reader: ConfigReader): Given {
   const root = reader.root;
   if (root === undefined) return {};
-  const known = [...Object.keys(rules), 'network', 'streaming', 'runtimes', 'registries'];
+  const known = [...Object.keys(rules), 'network', 'streaming', 'stats', 'runtimes', 'registries'];
   const given: Record<string, unknown> = {};
   for (const [key, node] of reader.entries(root, [], known)) {
     if (key === 'network') given[key] = reader.checked(reader.mapAt(node, [key]), [key], networkRules);
     else if (key === 'streaming')
       given[key] = reader.checked(reader.mapAt(node, [key]), [key], streamingRules);
+    else if (key === 'stats') given[key] = reader.checked(reader.mapAt(node, [key]), [key], statsRules);
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
     else given[key] = reader.value(node, [key], rules[key] ?? text);

@@ -28,6 +28,7 @@ export interface NodeConfig {
   fixHybridCgroups: boolean;
   network: NetworkConfigSection;
   streaming: StreamingConfigSection;
+  stats: StatsConfigSection;
   registries: RegistryConfig[];
   logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -51,6 +52,13 @@ export interface NetworkConfigSection {
 export interface StreamingConfigSection {
   /** `HOST:PORT` on loopback where exec sessions are served, port 0 for any free one. Default 127.0.0.1:0. */
   address: string;
+}
+
+export interface StatsConfigSection {
+  /** Time between two samples of what pods and containers use: no answer about it is older. Default 10000. */
+  housekeepingMs: number;
+  /** Time between two rounds that measure what containers have written to their root file systems. Default 60000. */
+  layerPeriodMs: number;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

@@ -8,6 +8,7 @@ import { hostNetNs } from '../machine/net-stack.js';
 import type { Session } from './session.js';
 
 const sigkill = 9;
+const noTraffic = { bytes: 0, packets: 0, errors: 0, dropped: 0 };
 
 /** Links of the host, over the machine's network stack. */
 export function simLinks(session: Session): Links {
@@ -32,6 +33,8 @@ export function simLinks(session: Session): Links {
           ...(master === undefined ? {} : { master }),
         })),
       ),
+    traffic: async () =>
+      new Map(net.links(hostNetNs).map(({ name }) => [name, { received: noTraffic, sent: noTraffic }])),
   };
 }
 

@@ -9,6 +9,7 @@ import { simMounts, simNamespaces } from './mounts.js';
 import { simProcesses } from './processes.js';
 import { simRecordStore } from './record-store.js';
 import type { Session } from './session.js';
+import { simCgroupMeters, simUsageProbes } from './usage.js';
 import { never } from './session.js';
 
 const seeds = 2 ** 31;
@@ -27,6 +28,8 @@ export function simHost(session: Session): Host {
     processes: simProcesses(session),
     interactive: { start: async () => Promise.reject(new Error('the model has no interactive processes')) },
     cgroups: simCgroups(session),
+    cgroupMeters: simCgroupMeters(session),
+    usageProbes: simUsageProbes(session),
     layerFiles: noLayerFiles,
     links: simLinks(session),
     firewall: simFirewall(session),
