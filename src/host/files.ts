@@ -68,6 +68,11 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
     },
     realPath: (file) => fs.promises.realpath(file).catch(absentAsUndefined),
     realPathIn,
+    readLink: (file) =>
+      fs.promises.readlink(file).catch((thrown: unknown) => {
+        // EINVAL: it is there, and no symlink.
+        return code(thrown) === 'EINVAL' ? undefined : absentAsUndefined(thrown);
+      }),
     writeToFifo: async (fifo, text) => {
       const flags = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
       const file = await fs.promises.open(fifo, flags).catch((thrown: unknown) => {

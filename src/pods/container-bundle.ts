@@ -1,14 +1,15 @@
 import type { ImageInfo } from '../images/images.js';
+import type { Mount } from '../ports/cri/messages.js';
 import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
 import type { ResolvedImageUser } from '../spec/image-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { hostDevices } from './host-devices.js';
-import { resolveMountSources } from './mount-sources.js';
+import { prepareMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
 import { containerSecurity } from './process-security.js';
 
-/** Writes the folders and the OCI spec that a container starts from; gives the user it will run as. */
+/** Writes the folders and the OCI spec that a container starts from; gives the user it will run as and its mounts as told. */
 export class ContainerBundles {
   private toldOfOomScore = false;
 
@@ -18,19 +19,25 @@ export class ContainerBundles {
     record: ContainerRecord,
     sandbox: SandboxRecord,
     made: { rootfs: string; image: ImageInfo },
-  ): Promise<ResolvedImageUser> {
+  ): Promise<{ user: ResolvedImageUser; mounts: Mount[] }> {
     const { host, limits } = this.pods.parts;
     const { files } = host;
-    const config = { ...record.config, mounts: await resolveMountSources(host, record.config.mounts) };
+    const { config } = record;
     if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
     const security = await containerSecurity(
       this.pods.securityParts,
       { rootfs: made.rootfs, imageUser: made.image.run.user },
       config.linux?.security_context ?? null,
     );
+    const mounts = await prepareMounts(this.pods, record, {
+      rootfs: made.rootfs,
+      handler: sandbox.handler,
+      fileLabel: security.selinux?.mount,
+    });
     const sandboxDir = this.pods.sandboxDir(sandbox.id);
     const spec = buildContainerSpec({
       config,
+      mounts,
       sandboxId: sandbox.id,
       sandboxConfig: sandbox.config,
       image: made.image.run,
@@ -51,7 +58,7 @@ export class ContainerBundles {
     });
     this.tellOfOomScore(record);
     await files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
-    return security.user;
+    return { user: security.user, mounts: mounts.map(({ mount }) => mount) };
   }
 
   /** Once: every pod of a kubelet asks for such scores. */

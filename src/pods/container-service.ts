@@ -14,6 +14,7 @@ import { containerImage } from './container-image.js';
 import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
+import { releaseMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
 
 /** What containerd reports for a container whose start failed, too. */
@@ -90,7 +91,8 @@ export class ContainerService {
       const { rootfs } = await images.snapshots.prepare(id, image.id);
       throwIfGone(ctx);
       ctx.phase('spec');
-      const user = await this.bundles.write(record, sandbox, { rootfs, image });
+      const { user, mounts } = await this.bundles.write(record, sandbox, { rootfs, image });
+      record.mounts = mounts;
       record.user = newLinuxContainerUser({
         uid: String(user.uid),
         gid: String(user.gid),
@@ -189,6 +191,7 @@ export class ContainerService {
     const { host, images, runner } = this.pods.parts;
     await this.pods.ledger.saveContainer({ ...record, stage: 'removing' });
     await runner.remove(containerTarget(this.pods, record), record.monitor);
+    await releaseMounts(this.pods, record);
     await images.snapshots.remove(record.id);
     await host.files.removeTree(record.bundle);
     await runner.forgetExit(record.id);

@@ -93,7 +93,7 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
     message: record.message,
     labels: record.config.labels,
     annotations: record.config.annotations,
-    mounts: record.config.mounts,
+    mounts: record.mounts ?? record.config.mounts,
     log_path: record.logPath ?? '',
     resources: newContainerResources({ linux: record.config.linux?.resources ?? null }),
     user: newContainerUser({ linux: record.user }),

@@ -4,19 +4,18 @@ import type { Host } from '../ports/host.js';
 import type { MountEntry } from '../ports/mounts.js';
 
 /**
- * The mounts of a request with their host paths resolved: symlinks followed, a missing path made as a folder (as
- * under the other runtimes). Refuses a symlink that leads nowhere, and propagation that the host's own mount
- * doesn't take part in, which the kernel would drop silently (mount_namespaces(7)).
+ * Finds what host paths lead to: symlinks followed, a missing path made as a folder (as under the other runtimes). Refuses a
+ * symlink that leads nowhere, and propagation that the host's own mount doesn't take part in, which the kernel would drop
+ * silently (mount_namespaces(7)).
  */
-export async function resolveMountSources(
-  { files, mounts }: Pick<Host, 'files' | 'mounts'>,
-  asked: readonly Mount[],
-): Promise<Mount[]> {
-  const travels = asked.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE');
-  const table = travels ? await mounts.list('/') : [];
-  const resolved: Mount[] = [];
-  for (const [index, mount] of asked.entries()) {
-    const field = `config.mounts[${index}]`;
+export class MountSources {
+  private table: Promise<MountEntry[]> | undefined;
+
+  constructor(private readonly host: Pick<Host, 'files' | 'mounts'>) {}
+
+  /** `field` is the mount's path in the request. */
+  async resolve(mount: Mount, field: string): Promise<string> {
+    const { files } = this.host;
     if ((await files.stat(mount.host_path)) === undefined) {
       await files.makeDir(mount.host_path).catch((thrown: unknown) => {
         const reason = thrown instanceof Error ? thrown.message : String(thrown);
@@ -30,10 +29,12 @@ export async function resolveMountSources(
         field: `${field}.host_path`,
       });
     }
-    checkPropagation(mount, mountOf(table, source), `${field}.propagation`);
-    resolved.push({ ...mount, host_path: source });
+    if (mount.propagation !== 'PROPAGATION_PRIVATE') {
+      const table = await (this.table ??= this.host.mounts.list('/'));
+      checkPropagation(mount, mountOf(table, source), `${field}.propagation`);
+    }
+    return source;
   }
-  return resolved;
 }
 
 /** The mount that a path is on: of those whose target leads to it the deepest, the last one made. */
@@ -51,7 +52,7 @@ function checkPropagation(
   on: MountEntry | undefined,
   field: string,
 ): void {
-  if (propagation === 'PROPAGATION_PRIVATE' || on?.propagation === 'shared') return;
+  if (on?.propagation === 'shared') return;
   if (propagation === 'PROPAGATION_HOST_TO_CONTAINER' && on?.propagation === 'slave') return;
   throw new NodeletError('invalid', `${host_path} is on ${on?.target ?? '/'}, which is not a shared mount`, {
     field,

@@ -27,6 +27,12 @@ export function nodeVerbs(pods: Pods, version: string) {
       }),
     Status: async (request) => {
       const net = network.ready();
+      const handlers = await Promise.all(
+        ['', ...runner.handlers()].map(async (name) => ({
+          name,
+          features: await runner.features(runner.resolveHandler(name)),
+        })),
+      );
       return newStatusResponse({
         status: newRuntimeStatus({
           conditions: [
@@ -45,8 +51,11 @@ export function nodeVerbs(pods: Pods, version: string) {
               nowMs: (host.clock.nowNs() / nsPerMs).toString(),
             }
           : {},
-        runtime_handlers: ['', ...runner.handlers()].map((name) =>
-          newRuntimeHandler({ name, features: newRuntimeHandlerFeatures() }),
+        runtime_handlers: handlers.map(({ name, features }) =>
+          newRuntimeHandler({
+            name,
+            features: newRuntimeHandlerFeatures({ recursive_read_only_mounts: features.recursiveReadOnly }),
+          }),
         ),
         features: newRuntimeFeatures({ supplemental_groups_policy: true }),
       });

@@ -1,3 +1,4 @@
+import { snapshotOwner } from './image-volumes.js';
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { settleSandbox } from './settle-sandbox.js';
@@ -48,7 +49,8 @@ async function sweepOrphans(pods: Pods): Promise<void> {
     }
   }
   for (const id of await images.snapshots.list()) {
-    if (!known.has(id)) await attempt(pods, `snapshot ${id}`, () => images.snapshots.remove(id));
+    if (!known.has(snapshotOwner(id)))
+      await attempt(pods, `snapshot ${id}`, () => images.snapshots.remove(id));
   }
   for (const kind of ['sandboxes', 'containers']) {
     for (const id of await host.files.list(`${config.runDir}/${kind}`)) {

@@ -34,6 +34,8 @@ export interface Files {
    * out. Undefined where it leads to nothing. Who may change the tree meanwhile may change the answer.
    */
   realPathIn(root: string, path: string): Promise<string | undefined>;
+  /** Where a symlink leads, as it is written; undefined for what is none. */
+  readLink(path: string): Promise<string | undefined>;
   /** Writes into an existing FIFO without waiting for a reader; `wrong-state` when nobody reads it. */
   writeToFifo(path: string, text: string): Promise<void>;
   /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. The folder may come later, or go and come back: all its entries are told then. */

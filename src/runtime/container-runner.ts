@@ -2,6 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
 import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
 import type { ProcessIdentity } from '../ports/processes.js';
+import type { RuntimeFeatures } from './runtime-features.js';
 
 /** One container as the OCI runtime knows it. `handler` is a resolved runtime name (never empty). */
 export interface RunnerTarget {
@@ -64,6 +65,8 @@ export interface ContainerRunner {
   handlers(): string[];
   /** Resolves a request's handler; `not-found` naming `runtime_handler` and those that exist. */
   resolveHandler(handler: string): string;
+  /** What the runtime of a resolved handler and this kernel can do; asked once for each. */
+  features(handler: string): Promise<RuntimeFeatures>;
   /** Runs an infra container without a monitor. */
   runInfra(target: RunnerTarget, ctx: CallContext): Promise<ProcessIdentity>;
   /** Creates and starts a container under a monitor; on failure nothing of it is left. */

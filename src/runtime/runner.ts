@@ -9,6 +9,8 @@ import type { ContainerRunner, RunnerTarget } from './container-runner.js';
 import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
+import type { RuntimeFeatures } from './runtime-features.js';
+import { noFeatures, readRuntimeFeatures } from './runtime-features.js';
 import { toolError } from './tool-error.js';
 
 export interface RunnerParts extends Pick<
@@ -110,6 +112,15 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     if (monitor !== undefined) await endMonitor(monitor);
   };
 
+  const featuresOf = new Map<string, Promise<RuntimeFeatures>>();
+  const readFeatures = async (handler: string): Promise<RuntimeFeatures> => {
+    const [program = ''] = await commandOf(handler);
+    const release = await files.read('/proc/sys/kernel/osrelease');
+    const run = (words: string[]) =>
+      processes.run({ argv: [program, ...words], name: handler, env, timeoutMs: toolTimeoutMs });
+    return readRuntimeFeatures(run, release?.toString('utf8') ?? '');
+  };
+
   let monitorGroupMade: Promise<void> | undefined;
   /** Once for all: a v1 cpuset that another start has only just made takes no process yet (ENOSPC). */
   const makeMonitorGroup = () =>
@@ -157,6 +168,18 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         field: 'runtime_handler',
         remedy: `configured are: ${Object.keys(config.runtimes).join(', ')}`,
       });
+    },
+    features: (handler) => {
+      const known = featuresOf.get(handler);
+      if (known !== undefined) return known;
+      const asked = readFeatures(handler).catch((thrown: unknown) => {
+        // Asked again the next time: the program may not be installed yet.
+        featuresOf.delete(handler);
+        log.warn({ handler, err: String(thrown) }, 'the OCI runtime does not tell its features');
+        return noFeatures;
+      });
+      featuresOf.set(handler, asked);
+      return asked;
     },
     runInfra: async (target, ctx) => {
       const pidFile = `${target.bundle}/pid`;

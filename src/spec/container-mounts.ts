@@ -1,4 +1,4 @@
-import type { ContainerConfig } from '../ports/cri/messages.js';
+import type { ContainerConfig, Mount } from '../ports/cri/messages.js';
 import type { OciMount } from './oci-spec-types.js';
 
 /** Host paths of the files and folders that the containers of a pod share. */
@@ -10,8 +10,18 @@ export interface PodFiles {
   shm: string;
 }
 
+/** A mount of the request whose content is there: what on the host is bound at which place. */
+export interface PreparedMount {
+  /** As a status tells it. */
+  mount: Mount;
+  /** Absolute host path without symlinks. */
+  source: string;
+  /** Where in the container, its symlinks followed: a runtime may not find its way through one to what isn't there yet. */
+  destination: string;
+}
+
 export interface ContainerMountsInput {
-  config: ContainerConfig;
+  mounts: readonly PreparedMount[];
   files: PodFiles;
   privileged: boolean;
   /** The root is read-only: so are the pod's files that are mounted over it. */
@@ -24,17 +34,38 @@ const propagations = {
   PROPAGATION_BIDIRECTIONAL: 'rshared',
 } as const;
 
-/** Mounts every container has, then those of the request; where both name a place, the request's alone. */
-export function containerMounts({
-  config,
-  files,
-  privileged,
-  readOnlyRoot,
-}: ContainerMountsInput): OciMount[] {
-  const taken = new Set(config.mounts.map((mount) => mount.container_path.replace(/(.)\/+$/, '$1')));
+/**
+ * The mounts of a container in the order in which they are made: those of the kernel, then the pod's files and those of
+ * the request, a folder before what is mounted in it. Where the request covers a place, nothing else is mounted there.
+ */
+export function containerMounts(input: ContainerMountsInput): OciMount[] {
+  const { mounts, files, readOnlyRoot } = input;
+  const asked = mounts.map(({ mount, source, destination }) => ({
+    destination,
+    type: 'bind',
+    source,
+    options: bindOptions(mount),
+  }));
+  const covers = (place: string) => (other: OciMount) =>
+    place === other.destination || place.startsWith(`${other.destination}/`);
+  const access = readOnlyRoot ? 'ro' : 'rw';
+  const podFiles = [
+    bind('/dev/shm', files.shm, 'rw'),
+    bind('/etc/resolv.conf', files.resolvConf, access),
+    bind('/etc/hosts', files.hosts, access),
+    bind('/etc/hostname', files.hostname, access),
+  ].filter(({ destination }) => !asked.some((other) => other.destination === destination));
+  return [
+    ...kernelMounts(input).filter(({ destination }) => !asked.some(covers(destination))),
+    ...[...podFiles, ...asked].sort((a, b) => depth(a) - depth(b)),
+  ];
+}
+
+const depth = ({ destination }: OciMount): number => destination.split('/').length;
+
+function kernelMounts({ privileged }: ContainerMountsInput): OciMount[] {
   const sys = privileged ? 'rw' : 'ro';
-  const podFile = readOnlyRoot ? 'ro' : 'rw';
-  const usual: OciMount[] = [
+  return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     {
       destination: '/dev',
@@ -56,20 +87,17 @@ export function containerMounts({
       source: 'cgroup',
       options: ['nosuid', 'noexec', 'nodev', 'relatime', sys],
     },
-    bind('/dev/shm', files.shm, 'rw'),
-    bind('/etc/resolv.conf', files.resolvConf, podFile),
-    bind('/etc/hosts', files.hosts, podFile),
-    bind('/etc/hostname', files.hostname, podFile),
   ];
-  return [
-    ...usual.filter((mount) => !taken.has(mount.destination)),
-    ...config.mounts.map((mount) => ({
-      destination: mount.container_path,
-      type: 'bind',
-      source: mount.host_path,
-      options: ['rbind', propagations[mount.propagation], mount.readonly ? 'ro' : 'rw'],
-    })),
-  ];
+}
+
+/**
+ * `ro` makes the topmost mount read-only alone, as Kubernetes has it, `rro` all that is mounted in it. An image is content, not
+ * programs: KEP-4639 has it mounted `noexec`.
+ */
+function bindOptions({ image, propagation, readonly, recursive_read_only }: Mount): string[] {
+  const access = recursive_read_only ? 'rro' : readonly ? 'ro' : 'rw';
+  const confined = image === null ? [] : ['noexec', 'nosuid', 'nodev'];
+  return ['rbind', propagations[propagation], access, ...confined];
 }
 
 const bind = (destination: string, source: string, access: 'ro' | 'rw'): OciMount => ({

@@ -1,6 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerConfig, PodSandboxConfig } from '../ports/cri/messages.js';
-import type { PodFiles } from './container-mounts.js';
+import type { PodFiles, PreparedMount } from './container-mounts.js';
 import { containerMounts, rootPropagation } from './container-mounts.js';
 import { ociResources } from './container-resources.js';
 import type { MachineLimits } from './machine-limits.js';
@@ -10,6 +10,7 @@ import { linuxSecurity, processSecurity } from './process-security.js';
 
 export interface ContainerSpecInput {
   config: ContainerConfig;
+  mounts: readonly PreparedMount[];
   sandboxId: string;
   sandboxConfig: PodSandboxConfig;
   image: { env: string[]; entrypoint: string[]; cmd: string[]; workingDir: string };
@@ -50,7 +51,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       oomScoreAdj: oomScore(config, machine).given,
     },
     root: { path: input.rootfs, readonly: readOnlyRoot },
-    mounts: containerMounts({ config, files: input.files, privileged, readOnlyRoot }),
+    mounts: containerMounts({ mounts: input.mounts, files: input.files, privileged, readOnlyRoot }),
     // The request's own annotations stay out: OCI runtimes take orders from annotations.
     annotations: {
       'io.kubernetes.cri.container-type': 'container',

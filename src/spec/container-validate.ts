@@ -9,6 +9,7 @@ import type {
 import { validateResources } from './container-resources.js';
 import { securityField, validateContainerSecurity } from './container-security-validate.js';
 import type { MachineLimits } from './machine-limits.js';
+import { validateMounts } from './mount-validate.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
 import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
 
@@ -38,7 +39,8 @@ export function validateContainerConfig(
   validateWords(config.command, 'config.command');
   validateWords(config.args, 'config.args');
   config.envs.forEach((env, index) => validateEnv(env, `config.envs[${index}]`));
-  config.mounts.forEach((mount, index) => validateMount(mount, `config.mounts[${index}]`));
+  validateMounts(config.mounts);
+  validateMappings(config.mounts);
   const linux = config.linux;
   if (linux === null) return;
   if (linux.resources !== null) validateResources(linux.resources, machine);
@@ -57,21 +59,11 @@ function validateEnv({ key, value }: KeyValue, field: string): void {
   }
 }
 
-function validateMount(mount: Mount, field: string): void {
-  if (!mount.container_path.startsWith('/'))
-    throw invalid(`${field}.container_path`, 'is not an absolute path');
-  if (mount.image !== null || mount.image_sub_path !== '') {
-    throw unsupported(`${field}.image`, 'image volumes are not supported yet');
+function validateMappings(mounts: readonly Mount[]): void {
+  for (const [index, { uidMappings, gidMappings }] of mounts.entries()) {
+    if (uidMappings.length + gidMappings.length === 0) continue;
+    throw unsupported(`config.mounts[${index}].uidMappings`, 'id-mapped mounts are not supported yet');
   }
-  for (const key of ['container_path', 'host_path'] as const) {
-    if (mount[key].includes('\0')) throw invalid(`${field}.${key}`, 'has a NUL');
-  }
-  if (!mount.host_path.startsWith('/')) throw invalid(`${field}.host_path`, 'is not an absolute path');
-  if (mount.recursive_read_only) throw unsupported(`${field}.recursive_read_only`, 'is not supported yet');
-  if (mount.uidMappings.length + mount.gidMappings.length > 0) {
-    throw unsupported(`${field}.uidMappings`, 'id-mapped mounts are not supported yet');
-  }
-  if (mount.selinux_relabel) throw unsupported(`${field}.selinux_relabel`, 'SELinux is not supported yet');
 }
 
 function validateSecurity(

@@ -1,5 +1,5 @@
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.js';
-import type { ContainerConfig, LinuxContainerUser, PodSandboxConfig } from '../ports/cri/messages.js';
+import type { ContainerConfig, LinuxContainerUser, Mount, PodSandboxConfig } from '../ports/cri/messages.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 
 /**
@@ -71,6 +71,8 @@ export interface ContainerRecord {
   /** Number of the signal that asks it to stop. */
   stopSignal: number;
   user: LinuxContainerUser | null;
+  /** The mounts as a status tells them, an image by its digest; absent until they are prepared, and in older records. */
+  mounts?: Mount[];
   process: ProcessIdentity | undefined;
   monitor: ProcessIdentity | undefined;
 }

@@ -74,6 +74,7 @@ export class AgentWorld {
       [...this.tree.keys()].filter((key) => key.startsWith(`${path}/`));
     return {
       writeToFifo: async () => undefined,
+      readLink: async () => undefined,
       realPath: async (path) => (this.tree.has(path) || under(path).length > 0 ? path : undefined),
       realPathIn: async (root, path) => (this.tree.has(`${root}${path}`) ? `${root}${path}` : undefined),
       read: async (path) => (this.tree.has(path) ? Buffer.from(this.tree.get(path) ?? '') : undefined),

@@ -8,6 +8,8 @@ export function filesContract(factory: ContractFactory): void {
       expect(await files.read(`${dir}/absent`)).to.equal(undefined);
       expect(await files.stat(`${dir}/absent`)).to.equal(undefined);
       expect(await files.list(`${dir}/absent`)).to.deep.equal([]);
+      expect(await files.readLink(`${dir}/absent`)).to.equal(undefined);
+      expect(await files.readLink(dir)).to.equal(undefined);
       await files.removeTree(`${dir}/absent`);
     },
     'writes a file with its parent folders, and writes over it': async ({ host: { files }, dir }) => {

@@ -24,6 +24,11 @@ const secured = (set: Partial<LinuxContainerSecurityContext>) =>
 function spec(config: Partial<ContainerConfig>, set: Partial<ContainerSpecInput> = {}) {
   return buildContainerSpec({
     config: newContainerConfig({ command: ['true'], ...config }),
+    mounts: (config.mounts ?? []).map((mount) => ({
+      mount,
+      source: mount.host_path,
+      destination: mount.container_path,
+    })),
     sandboxId: 'pod-1',
     sandboxConfig: newPodSandboxConfig(),
     image: { env: [], entrypoint: [], cmd: [], workingDir: '' },
@@ -111,11 +116,11 @@ describe('spec: a container from its CRI config and its image', () => {
   });
 
   it("lets the request's mounts replace the usual ones at their place", () => {
-    const mounts = [newMount({ container_path: '/etc/hosts/', host_path: '/own/hosts', readonly: true })];
+    const mounts = [newMount({ container_path: '/etc/hosts', host_path: '/own/hosts', readonly: true })];
     const at = spec({ mounts }).mounts.filter(({ destination }) => destination.startsWith('/etc/hosts'));
     expect(at).to.deep.equal([
       {
-        destination: '/etc/hosts/',
+        destination: '/etc/hosts',
         type: 'bind',
         source: '/own/hosts',
         options: ['rbind', 'rprivate', 'ro'],

@@ -175,13 +175,7 @@ describe('spec: a container config is refused by the name of the field', () => {
     ['config.envs[0].key', 'invalid', env('', [])],
     ['config.envs[0].value', 'invalid', env('A', [0xff])],
     ['config.envs[0].value', 'invalid', env('A', [65, 0])],
-    ['config.mounts[0].container_path', 'invalid', mount({ container_path: 'in' })],
-    ['config.mounts[0].host_path', 'invalid', mount({ host_path: '' })],
-    ['config.mounts[0].host_path', 'invalid', mount({ host_path: '/a\0b' })],
-    ['config.mounts[0].image', 'unsupported', mount({ image })],
-    ['config.mounts[0].recursive_read_only', 'unsupported', mount({ recursive_read_only: true })],
     ['config.mounts[0].uidMappings', 'unsupported', mount({ gidMappings: [newIDMapping()] })],
-    ['config.mounts[0].selinux_relabel', 'unsupported', mount({ selinux_relabel: true })],
     [`${resources}.cpuset_cpus`, 'invalid', limited({ cpuset_cpus: 'all' })],
     [`${resources}.unified`, 'unsupported', limited({ unified: { 'memory.high': '1' } })],
     [

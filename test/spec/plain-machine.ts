@@ -1,6 +1,6 @@
 import type { MachineLimits } from '../../src/spec/machine-limits.js';
 
-/** A machine with cgroup v1, 2 MB pages, no AppArmor, and an agent with few rights. */
+/** A machine with cgroup v1, 2 MB pages, no AppArmor and no SELinux, and an agent with few rights. */
 export const plainMachine: MachineLimits = {
   capabilities: ['CAP_CHOWN', 'CAP_KILL'],
   lowestOomScore: 0,

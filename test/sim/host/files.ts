@@ -53,6 +53,7 @@ export function simFiles(session: Session): Files {
         const inside = `${root}${normalize(`/${path}`)}`.replace(/(.)\/$/, '$1');
         return files.find(inside) === undefined ? undefined : inside;
       }),
+    readLink: (path) => session.effect('files.readLink', path, () => undefined),
     writeToFifo: (path, text) =>
       session.effect('files.writeToFifo', path, () => {
         const node = files.find(path);
