@@ -1,6 +1,8 @@
 import { NodeletError } from '../base/errors.js';
+import type { ImageReference } from './reference.js';
 import type { RegistryLogin } from './registry-login.js';
 import type { RegistryTransport } from './registry-transport.js';
+import { registryUnavailable } from './registry-transport.js';
 
 /** The connection on which a challenge came: whether it was encrypted, whether any certificate is taken, and who waits. */
 export interface ChallengeContext {
@@ -17,10 +19,16 @@ export class RegistryAuthorization {
 
   constructor(
     private readonly transport: RegistryTransport,
-    private readonly login: RegistryLogin | undefined,
+    private readonly given: RegistryLogin | undefined,
     private readonly scope: string,
   ) {
+    const { login } = this;
     if (login?.kind === 'bearer') this.value = `Bearer ${login.token}`;
+  }
+
+  /** The login, unless it is for another registry. */
+  private get login(): RegistryLogin | undefined {
+    return this.given?.kind === 'elsewhere' ? undefined : this.given;
   }
 
   get headers(): Record<string, string> {
@@ -37,6 +45,20 @@ export class RegistryAuthorization {
       this.value = basic(this.login);
     }
     return this.value !== undefined;
+  }
+
+  /** What to tell of a registry that lets nobody in by what it was shown. */
+  refusal({ registry, repository }: ImageReference): NodeletError {
+    const how =
+      this.given === undefined
+        ? 'without a login'
+        : this.given.kind === 'elsewhere'
+          ? `without a login, and the one given is for ${this.given.host}`
+          : 'to this login';
+    return new NodeletError('denied', `${registry} refuses access to ${repository} ${how}`, {
+      field: this.given?.kind === 'elsewhere' ? 'auth.server_address' : 'auth',
+      remedy: 'check the name, and give credentials that may pull it',
+    });
   }
 
   private async fetchToken(
@@ -67,13 +89,9 @@ export class RegistryAuthorization {
     }
     const token = response.statusCode === 200 ? tokenIn(body) : undefined;
     if (token !== undefined) return token;
-    throw new NodeletError(
-      'unavailable',
+    throw registryUnavailable(
       `the token service ${url.host} answered ${response.statusCode} without a token`,
-      {
-        field: 'image.image',
-        remedy: 'pull again later',
-      },
+      { remedy: 'pull again later' },
     );
   }
 }

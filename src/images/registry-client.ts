@@ -11,7 +11,7 @@ import type { ImageReference } from './reference.js';
 import { RegistryAuthorization } from './registry-authorization.js';
 import type { RegistryLogin } from './registry-login.js';
 import type { RegistryResponse, RegistryTransport } from './registry-transport.js';
-import { transportError } from './registry-transport.js';
+import { registryUnavailable, transportError } from './registry-transport.js';
 
 /** Manifests and configs are read into memory: a registry that sends more is refused. */
 const documentMaxBytes = 4 * 1024 * 1024;
@@ -166,20 +166,14 @@ export class RegistryClient {
         remedy: 'check the name and the tag',
       });
     }
-    if (statusCode === 401 || statusCode === 403) {
-      return new NodeletError('denied', `${registry} refuses access to ${repository}`, {
-        field: 'auth',
-        remedy: 'check the name, and give credentials that may pull it',
-      });
-    }
+    if (statusCode === 401 || statusCode === 403) return this.authorization.refusal(this.reference);
     if (statusCode === 429) {
       return new NodeletError('exhausted', `${registry} allows no more requests for now`, {
         field,
         remedy: 'wait, or give credentials with a higher limit',
       });
     }
-    return new NodeletError('unavailable', `${registry} answered ${statusCode} for ${repository}`, {
-      field,
+    return registryUnavailable(`${registry} answered ${statusCode} for ${repository}`, {
       remedy: "see the registry's own log, then pull again",
     });
   }

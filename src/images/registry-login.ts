@@ -1,29 +1,58 @@
 import { NodeletError } from '../base/errors.js';
 import type { AuthConfig } from '../ports/cri/messages.js';
 
-/** What to show a registry: a name and password, a refresh token for its token service, or a token to use as it is. */
+/** What to show a registry. */
 export type RegistryLogin =
   | { kind: 'password'; username: string; password: string }
+  /** For the registry's token service, OAuth 2. */
   | { kind: 'refresh-token'; token: string }
-  | { kind: 'bearer'; token: string };
+  /** To be used as it is. */
+  | { kind: 'bearer'; token: string }
+  /** A login for another registry, which is shown to none. */
+  | { kind: 'elsewhere'; host: string };
 
 /**
- * Reads CRI's AuthConfig as other runtimes do: the first of username, identity_token, auth and registry_token that is set. With a
- * server_address it is only for that registry; for another one there is no login. `invalid` naming the field when it can't be used.
+ * Reads CRI's AuthConfig. It holds one login: a username and password, plain or as `auth`, or one of the two tokens. A username
+ * without a password beside an identity token is the placeholder that Docker's configurations have there. With a server_address
+ * it is for that registry only. `invalid` naming the field when it is none, or more than one.
  */
 export function registryLogin(auth: AuthConfig | null, registry: string): RegistryLogin | undefined {
   if (auth === null) return undefined;
-  if (auth.server_address !== '' && hostOf(auth.server_address) !== registry) return undefined;
-  if (auth.username !== '') return { kind: 'password', username: auth.username, password: auth.password };
-  if (auth.password !== '') throw refuse('auth.username', 'a password needs a username');
-  if (auth.identity_token !== '') return { kind: 'refresh-token', token: auth.identity_token };
-  if (auth.auth !== '') return fromBase64(auth.auth);
-  if (auth.registry_token !== '') return { kind: 'bearer', token: auth.registry_token };
-  return undefined;
+  const login = onlyOne(auth);
+  const host = hostOf(auth.server_address);
+  return login === undefined || host === '' || host === hostOf(registry)
+    ? login
+    : { kind: 'elsewhere', host };
 }
 
-function fromBase64(encoded: string): RegistryLogin {
-  const text = Buffer.from(encoded, 'base64').toString('utf8');
+function onlyOne(auth: AuthConfig): RegistryLogin | undefined {
+  const given = [
+    { field: 'auth.username', login: plain(auth) },
+    { field: 'auth.auth', login: encoded(auth.auth) },
+    {
+      field: 'auth.identity_token',
+      login: token('refresh-token', auth.identity_token, 'auth.identity_token'),
+    },
+    { field: 'auth.registry_token', login: token('bearer', auth.registry_token, 'auth.registry_token') },
+  ].flatMap(({ field, login }) => (login === undefined ? [] : [{ field, login }]));
+  const [first, ...others] = given;
+  const other = others.find(({ login }) => JSON.stringify(login) !== JSON.stringify(first?.login));
+  if (first !== undefined && other !== undefined) {
+    throw refuse(other.field, `is another login than ${first.field}`);
+  }
+  return first?.login;
+}
+
+function plain({ username, password, identity_token }: AuthConfig): RegistryLogin | undefined {
+  if (username === '' && password !== '') throw refuse('auth.username', 'a password needs a username');
+  if (username.includes(':')) throw refuse('auth.username', 'has a colon, which ends a name');
+  if (username === '' || (password === '' && identity_token !== '')) return undefined;
+  return { kind: 'password', username, password };
+}
+
+function encoded(auth: string): RegistryLogin | undefined {
+  if (auth === '') return undefined;
+  const text = /^[\w+/-]+={0,2}$/.test(auth) ? Buffer.from(auth, 'base64').toString('utf8') : '';
   const colon = text.indexOf(':');
   if (colon < 1) throw refuse('auth.auth', 'is not the base64 form of username:password');
   // Docker pads the decoded text with NULs.
@@ -34,11 +63,21 @@ function fromBase64(encoded: string): RegistryLogin {
   };
 }
 
-/** The registry that a login is for: `https://index.docker.io/v1/`, `127.0.0.1:5000`. */
+function token(kind: 'refresh-token' | 'bearer', text: string, field: string): RegistryLogin | undefined {
+  if (text === '') return undefined;
+  if (!/^[\x21-\x7e]+$/.test(text)) throw refuse(field, 'has characters that no token has');
+  return { kind, token: text };
+}
+
+/** The registry that an address names: `https://index.docker.io/v1/`, `127.0.0.1:5000`, `Registry.example:443`. */
 function hostOf(address: string): string {
-  const host = address.replace(/^[a-z]+:\/\//i, '').split('/')[0] ?? '';
-  return host === 'index.docker.io' || host === 'registry-1.docker.io' ? 'docker.io' : host;
+  const [host = ''] = address
+    .toLowerCase()
+    .replace(/^[a-z]+:\/\//, '')
+    .split('/');
+  if (host === 'index.docker.io' || host === 'registry-1.docker.io') return 'docker.io';
+  return host.replace(/:443$/, '');
 }
 
 const refuse = (field: string, why: string): NodeletError =>
-  new NodeletError('invalid', why, { field, remedy: 'give a username and a password, or a token' });
+  new NodeletError('invalid', why, { field, remedy: 'give one username and password, or one token' });

@@ -88,13 +88,22 @@ export function transportError(thrown: unknown, host: string, signal: AbortSigna
   }
   // Several addresses were tried and each has its own reason.
   const reasons = thrown instanceof AggregateError ? (thrown.errors as Error[]) : [error];
-  return new NodeletError(
-    'unavailable',
-    `registry ${host}: ${reasons.map(({ message }) => message).join('; ')}`,
-    {
-      field: 'image.image',
-      remedy: 'check that the registry runs and can be reached, then pull again',
-      cause: thrown,
-    },
-  );
+  const distrusted = certificateErrors.test(error.code);
+  return registryUnavailable(`registry ${host}: ${reasons.map(({ message }) => message).join('; ')}`, {
+    remedy: distrusted
+      ? "add the registry's CA to the node (NODE_EXTRA_CA_CERTS), or list it as insecure in the configuration"
+      : 'check that the registry runs and can be reached, then pull again',
+    cause: thrown,
+  });
+}
+
+/** OpenSSL's and Node's names of what can be wrong with a certificate. */
+const certificateErrors = /CERT|^ERR_TLS|^UNABLE_TO_VERIFY|^HOSTNAME_MISMATCH$/;
+
+/**
+ * A pull that fails for what is beyond this node and may go well later. The message begins with the word by which CRI's clients
+ * know the case; no field of the request is at fault.
+ */
+export function registryUnavailable(why: string, detail: { remedy: string; cause?: unknown }): NodeletError {
+  return new NodeletError('unavailable', `RegistryUnavailable: ${why}`, detail);
 }

@@ -24,29 +24,49 @@ describe("images: CRI's AuthConfig", () => {
     });
   });
 
-  it('is for the registry of its server_address only', () => {
+  it('is shown to the registry of its server_address only', () => {
     for (const [address, registry, used] of [
       ['https://r.io/v1/', 'r.io', true],
       ['r.io:5000', 'r.io:5000', true],
+      ['R.io', 'r.io', true],
+      ['https://r.io:443', 'r.io', true],
       ['https://index.docker.io/v1/', 'docker.io', true],
       ['r.io', 'evil.io', false],
       ['r.io', 'r.io:5000', false],
     ] as const) {
       const login = registryLogin(newAuthConfig({ username: 'u', server_address: address }), registry);
-      expect(login !== undefined, `${address} for ${registry}`).to.equal(used);
+      expect(login?.kind, `${address} for ${registry}`).to.equal(used ? 'password' : 'elsewhere');
     }
+  });
+
+  it('may be told twice, as long as it is one', () => {
+    const wanted = { kind: 'password', username: 'u', password: 'p' };
+    const twice = newAuthConfig({ username: 'u', password: 'p', auth: base64('u:p') });
+    expect(registryLogin(twice, 'r.io')).to.deep.equal(wanted);
+    // As Docker's configuration has it for registries of some clouds.
+    const placeholder = newAuthConfig({ username: '00000000-0000', identity_token: 't' });
+    expect(registryLogin(placeholder, 'r.io')).to.deep.equal({ kind: 'refresh-token', token: 't' });
   });
 
   it('is nothing when it is empty', () => {
     expect(registryLogin(null, 'r.io')).to.equal(undefined);
     expect(registryLogin(newAuthConfig(), 'r.io')).to.equal(undefined);
+    expect(registryLogin(newAuthConfig({ server_address: 'else.io' }), 'r.io')).to.equal(undefined);
   });
 
   it('is refused by the name of the field when it makes no sense', () => {
     for (const [auth, field] of [
       [{ auth: 'no base64 of a pair' }, 'auth.auth'],
       [{ auth: base64(':p') }, 'auth.auth'],
+      [{ auth: 'bm8 gcGFpcg' }, 'auth.auth'],
       [{ password: 'p' }, 'auth.username'],
+      [{ username: 'a:b', password: 'p' }, 'auth.username'],
+      [{ identity_token: 'two words' }, 'auth.identity_token'],
+      [{ registry_token: 'line\nbreak' }, 'auth.registry_token'],
+      [{ username: 'u', password: 'p', auth: base64('u:other') }, 'auth.auth'],
+      [{ username: 'u', password: 'p', identity_token: 't' }, 'auth.identity_token'],
+      [{ auth: base64('u:p'), registry_token: 't' }, 'auth.registry_token'],
+      [{ identity_token: 't', registry_token: 't' }, 'auth.registry_token'],
     ] as const) {
       expect(() => registryLogin(newAuthConfig(auth), 'r.io'))
         .to.throw(NodeletError)

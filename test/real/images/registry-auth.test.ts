@@ -108,7 +108,9 @@ describe('images: registries that want a login (real file system)', () => {
     }
     const other = newAuthConfig({ username: 'user', password: 'secret', server_address: 'other.io' });
     await world.removeImage(world.name('app:1'));
-    expect(await failureOf(pull(other))).to.include({ kind: 'denied' });
+    const error = await failureOf(pull(other));
+    expect(error).to.include({ kind: 'denied', field: 'auth.server_address' });
+    expect(error.message).to.include('other.io');
   });
 
   it('refuses a challenge that leads nowhere', async () => {

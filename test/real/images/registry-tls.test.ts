@@ -1,10 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { RegistryTransport } from '../../../src/images/registry-transport.js';
 import { newAuthConfig } from '../../../src/ports/cri/messages.js';
 import { ImageWorld, failureOf } from './image-world.js';
 import { imageOf, tarOf } from './registry-double.js';
@@ -23,6 +25,8 @@ describe('images: registries over TLS (real file system)', () => {
         ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'.split(' '),
         '-subj',
         '/CN=test',
+        '-addext',
+        'subjectAltName=IP:127.0.0.1',
         '-keyout',
         key,
         '-out',
@@ -58,6 +62,33 @@ describe('images: registries over TLS (real file system)', () => {
 
   it('takes any certificate of one that is configured as insecure', async () => {
     expect(await world.pullReference(`${host}/app:1`)).to.match(/^sha256:/);
+  });
+
+  it('takes no certificate that it does not trust of others, and tells what can be done', async () => {
+    const transport = new RegistryTransport();
+    const request = { url: `https://${host}/v2/`, headers: {}, signal: new AbortController().signal };
+    try {
+      const error = await failureOf(transport.send({ ...request, insecure: false }));
+      expect(error.kind).to.equal('unavailable');
+      expect(error.describe()).to.match(/self-signed certificate.*NODE_EXTRA_CA_CERTS/);
+      await (await transport.send({ ...request, insecure: true })).body.dump();
+    } finally {
+      await transport.close();
+    }
+  });
+
+  it('takes one that is signed by a CA of the node, as the daemon is told of at its start', async () => {
+    const module = new URL('../../../src/images/registry-transport.js', import.meta.url);
+    const program = `
+      const { RegistryTransport } = await import('${module.href}');
+      const signal = new AbortController().signal;
+      const request = { url: 'https://${host}/v2/', headers: {}, insecure: false, signal };
+      console.log((await new RegistryTransport().send(request)).statusCode);
+      process.exit();`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: `${dir}/cert.pem` },
+    });
+    expect(stdout.trim()).to.equal('404');
   });
 
   it('speaks plain http with one that is configured as insecure and has no TLS', async () => {
