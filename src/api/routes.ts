@@ -121,8 +121,8 @@ export function routes(agent: Agent, version: string): Route[] {
 }
 
 async function needsUpgrade(): Promise<never> {
-  throw new NodeletError('invalid', 'exec needs a connection that is upgraded to WebSocket', {
-    remedy: 'use `nodelet exec`, or kubectl 1.31 or newer',
+  throw new NodeletError('invalid', 'exec needs a connection that is upgraded to WebSocket or SPDY/3.1', {
+    remedy: 'use `nodelet exec` or kubectl',
   });
 }
 

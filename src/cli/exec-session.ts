@@ -3,16 +3,13 @@ import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { RawData } from 'ws';
 import { NodeletError } from '../base/errors.js';
-import {
-  channels,
-  decodeFrame,
-  decodeOutcome,
-  encodeFrame,
-  encodeSize,
-  protocols,
-} from '../cri/streaming/channels.js';
+import { channels, decodeFrame, encodeFrame, encodeSize } from '../cri/streaming/channels.js';
+import { decodeOutcome } from '../cri/streaming/outcome.js';
 import type { TerminalSize } from '../ports/interactive-processes.js';
 import { connectionError, statusError, textOf } from './api-client.js';
+
+/** Those of the remote command protocol's versions that tell the exit code. */
+const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
 export interface ExecStreams {
   /** What the command reads; undefined gives it none. */
@@ -87,7 +84,7 @@ function feed(stdin: Readable, send: (frame: Buffer, done?: () => void) => void)
 
 function connect({ socketPath, path }: { socketPath: string; path: string }): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://localhost${path}`, [...protocols], {
+    const socket = new WebSocket(`ws://localhost${path}`, protocols, {
       createConnection: () => net.connect(socketPath),
       perMessageDeflate: false,
     });

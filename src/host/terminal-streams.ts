@@ -4,6 +4,8 @@ import tty from 'node:tty';
 
 const drainBytes = 4096;
 const fullPollMs = 10;
+/** Ctrl-D: a terminal has no half-close, this is what its end-of-file looks like. */
+const endOfTransmission = Buffer.from('\x04');
 
 /** What comes out of a pseudo-terminal, read at its master. It ends when it is told that the process has. */
 export class TerminalOutput extends tty.ReadStream {
@@ -64,5 +66,9 @@ export class TerminalInput extends Writable {
     const rest = chunk.subarray(written);
     if (rest.length === 0) return done();
     setTimeout(() => this._write(rest, encoding, done), fullPollMs);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this._write(endOfTransmission, 'utf8', done);
   }
 }

@@ -21,7 +21,7 @@ export function offerExec(pods: Pods, target: RunnerTarget, request: ExecRequest
     });
   }
   const { runner, streams } = pods.parts;
-  return streams.offerExec({
+  return streams.offerCommand('exec', {
     stdin,
     stdout,
     stderr,

@@ -23,7 +23,7 @@ export interface InteractiveOptions {
 
 /** A process whose streams are live. Whoever holds it reads its output streams to their ends, or kills it. */
 export interface InteractiveProcess {
-  /** Ending it is end-of-file for the process; with a terminal it must not be ended, since that hangs up. */
+  /** Ending it is end-of-file for the process, in a terminal by Ctrl-D. */
   readonly stdin: Writable | undefined;
   readonly stdout: Readable;
   /** Undefined with a terminal, where all output comes from stdout. */

@@ -1,4 +1,3 @@
-import { NodeletError } from '../../base/errors.js';
 import type { TerminalSize } from '../../ports/interactive-processes.js';
 
 /**
@@ -7,14 +6,6 @@ import type { TerminalSize } from '../../ports/interactive-processes.js';
  */
 export const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 export type Channel = (typeof channels)[keyof typeof channels];
-
-/** WebSocket subprotocols that are spoken, the preferred one first. */
-export const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
-export type Protocol = (typeof protocols)[number];
-
-export function chooseProtocol(offered: readonly string[]): Protocol | undefined {
-  return protocols.find((protocol) => offered.includes(protocol));
-}
 
 export function encodeFrame(channel: Channel, data: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(channel), data]);
@@ -40,38 +31,4 @@ export function decodeSize(data: Buffer): TerminalSize | undefined {
   } catch {
     return undefined;
   }
-}
-
-interface ExecStatus {
-  metadata?: object;
-  status?: 'Success' | 'Failure';
-  reason?: string;
-  message?: string;
-  code?: number;
-  details?: { causes?: { reason?: string; message?: string }[] };
-}
-
-/** How a command ended, as the meta/v1 Status of the error channel. */
-export function encodeOutcome(outcome: { exitCode: number } | { error: NodeletError }): Buffer {
-  const status: ExecStatus =
-    'error' in outcome
-      ? { status: 'Failure', reason: 'InternalError', message: outcome.error.describe(), code: 500 }
-      : outcome.exitCode === 0
-        ? { status: 'Success' }
-        : {
-            status: 'Failure',
-            reason: 'NonZeroExitCode',
-            message: `command terminated with exit code ${outcome.exitCode}`,
-            details: { causes: [{ reason: 'ExitCode', message: String(outcome.exitCode) }] },
-          };
-  return encodeFrame(channels.error, Buffer.from(JSON.stringify({ metadata: {}, ...status })));
-}
-
-/** The exit code in a Status of the error channel; throws what the other side failed with. */
-export function decodeOutcome(data: Buffer): number {
-  const { status, reason, message, details } = JSON.parse(data.toString('utf8')) as ExecStatus;
-  if (status === 'Success') return 0;
-  const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message ?? '';
-  if (reason === 'NonZeroExitCode' && /^\d+$/.test(code)) return Number(code);
-  throw new NodeletError('tool-failed', message ?? 'the command failed for an unknown reason');
 }

@@ -2,18 +2,18 @@ import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
 import type { Log } from '../../base/call-context.js';
-import { NodeletError } from '../../base/errors.js';
+import { NodeletError, asNodeletError } from '../../base/errors.js';
 import { splitHostPort } from '../../base/host-port.js';
 import type { Clock } from '../../ports/clock.js';
-import type { ExecSession, StreamingSessions } from '../../ports/cri/streaming.js';
+import type { StreamingSessions } from '../../ports/cri/streaming.js';
 import type { Random } from '../../ports/random.js';
 import { settledWithin } from '../settled-within.js';
-import { chooseProtocol, protocols } from './channels.js';
-import { serveExec } from './exec-connection.js';
 import { refuseUpgrade } from './refusal.js';
 import { SessionTokens } from './session-tokens.js';
+import type { StreamingSession } from './session-serving.js';
+import { SessionServing } from './session-serving.js';
+import { agree, protocolsOf } from './upgrade-request.js';
 
 export interface StreamingServerParts {
   /** `HOST:PORT` on loopback; port 0 takes a free one. */
@@ -29,40 +29,49 @@ export interface StreamingServer extends StreamingSessions {
   stop(): Promise<void>;
 }
 
-/** The largest message taken from a client, bytes: what Kubernetes' own servers allow. */
-const maxMessageBytes = 32 * 1024 * 1024;
 const stopPatienceMs = 5000;
-const supported = `nodelet speaks WebSocket with the subprotocols ${protocols.join(' and ')}`;
+/** A request for an upgrade is a line and a few headers, sent at once. */
+const requestLimits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5_000,
+};
+const maxConnections = 2048;
 
-/** The server behind the URLs of CRI's streaming rpcs: WebSocket, one session per URL. */
+/** The server behind the URLs of CRI's streaming rpcs: one session per URL, over WebSocket or SPDY. */
 export function createStreamingServer({
   address,
   clock,
   random,
   log,
 }: StreamingServerParts): StreamingServer {
-  const tokens = new SessionTokens<ExecSession>(clock, random);
-  const running = new Set<Promise<void>>();
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => chooseProtocol([...offered]) ?? false,
+  const tokens = new SessionTokens<StreamingSession>(clock, random);
+  const serving = new SessionServing({ clock, log });
+  const http = createServer(requestLimits, (_request, response) => {
+    response
+      .writeHead(404, { 'content-type': 'text/plain' })
+      .end('what is here is reached by an upgrade to WebSocket or SPDY/3.1; this is no such request\n');
   });
-  const http = createServer((_request, response) => {
-    response.writeHead(404, { 'content-type': 'text/plain' }).end(`${supported}; this is no such request\n`);
-  });
+  http.maxConnections = maxConnections;
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const refusal = unfitUpgrade(request);
-    if (refusal !== undefined) return refuseUpgrade(socket, refusal);
-    const session = tokens.redeem(/^\/exec\/([0-9a-f]+)$/.exec(request.url ?? '')?.[1] ?? '');
-    if (session === undefined) {
-      const message = 'there is no such session: its URL is good for one connection within a minute';
-      return refuseUpgrade(socket, { code: 404, reason: 'NotFound', message });
+    try {
+      const token = /^\/(?:exec|attach|portforward)\/([0-9a-f]+)(?:\?|$)/.exec(request.url ?? '')?.[1] ?? '';
+      const session = tokens.peek(token);
+      if (session === undefined) {
+        throw new NodeletError('not-found', 'there is no such session', {
+          remedy: 'its URL is good for one connection within a minute',
+        });
+      }
+      // What can't become a connection leaves the URL good for a better try.
+      const agreed = agree(request, protocolsOf[session.kind]);
+      tokens.redeem(token);
+      serving.serve(session, agreed, { request, socket, head });
+    } catch (thrown) {
+      const error = asNodeletError(thrown);
+      const [code, reason] = error.kind === 'not-found' ? [404, 'NotFound'] : [400, 'BadRequest'];
+      refuseUpgrade(socket, { code, reason, message: error.describe() });
     }
-    sockets.handleUpgrade(request, socket, head, (client) => {
-      const serving = serveExec(client, session, { clock, log }).finally(() => running.delete(serving));
-      running.add(serving);
-    });
   });
 
   return {
@@ -84,16 +93,15 @@ export function createStreamingServer({
       }),
     stop: async () => {
       tokens.clear();
-      for (const client of sockets.clients) client.terminate();
       // A process in uninterruptible sleep doesn't end when it is killed: the daemon's end must not wait for its.
-      await settledWithin(Promise.all(running), stopPatienceMs, clock);
+      await settledWithin(serving.stop(), stopPatienceMs, clock);
       if (!http.listening) return;
       await new Promise<void>((resolve) => {
         http.close(() => resolve());
         http.closeAllConnections();
       });
     },
-    offerExec: (session) => `${baseUrl()}/exec/${tokens.issue(session)}`,
+    offerCommand: (kind, command) => `${baseUrl()}/${kind}/${tokens.issue({ kind, command })}`,
   };
 
   function baseUrl(): string {
@@ -102,15 +110,4 @@ export function createStreamingServer({
     const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
     return `http://${host}:${bound.port}`;
   }
-}
-
-/** Why a request can't become a connection, whatever its token: said before the token is used up. */
-function unfitUpgrade({ headers }: IncomingMessage) {
-  const upgrade = headers.upgrade ?? '';
-  const bad = (message: string) => ({ code: 400, reason: 'BadRequest', message: `${message}: ${supported}` });
-  if (/^spdy\//i.test(upgrade)) return bad(`${upgrade} is not supported`);
-  if (upgrade.toLowerCase() !== 'websocket') return bad(`an upgrade to "${upgrade}" is not supported`);
-  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
-  if (chooseProtocol(offered) !== undefined) return undefined;
-  return bad(`none of the offered subprotocols (${offered.join(', ') || 'none'}) is supported`);
 }

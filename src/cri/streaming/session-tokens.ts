@@ -28,6 +28,11 @@ export class SessionTokens<Session> {
     return token;
   }
 
+  /** The session that a token stands for, which stays good. */
+  peek(token: string): Session | undefined {
+    return this.waiting.get(token)?.session;
+  }
+
   /** The session of a token that is known, in time and not used before. */
   redeem(token: string): Session | undefined {
     const found = this.waiting.get(token);

@@ -1,18 +1,18 @@
 import type { InteractiveProcess, TerminalSize } from '../interactive-processes.js';
 
-/** One exec that a client has been promised: begun when the client comes to its URL. */
-export interface ExecSession {
+/** An exec or an attach that a client has been promised: begun when the client comes to its URL. */
+export interface CommandSession {
   /** Which streams the client asked for; the others are closed (stdin) or thrown away (stdout, stderr). */
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
   tty: boolean;
-  /** Starts the command; `size` is what the terminal begins with. */
+  /** Starts the command, or attaches; `size` is what the terminal begins with. Killing what it gives lets go of it. */
   start(size: TerminalSize): Promise<InteractiveProcess>;
 }
 
 /** Hands sessions out as URLs, as CRI's streaming rpcs answer them. */
 export interface StreamingSessions {
   /** A URL good for one connection within a minute; `exhausted` while too many wait to be used. */
-  offerExec(session: ExecSession): string;
+  offerCommand(kind: 'exec' | 'attach', session: CommandSession): string;
 }

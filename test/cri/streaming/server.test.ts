@@ -1,5 +1,4 @@
 import http from 'node:http';
-import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
 import { silentLog } from '../../../src/base/call-context.js';
@@ -7,31 +6,9 @@ import { channels, decodeFrame, encodeFrame, encodeSize } from '../../../src/cri
 import { createStreamingServer } from '../../../src/cri/streaming/server.js';
 import type { StreamingServer } from '../../../src/cri/streaming/server.js';
 import { createRandom } from '../../../src/host/random.js';
-import type { ExecSession } from '../../../src/ports/cri/streaming.js';
-import type { InteractiveProcess, TerminalSize } from '../../../src/ports/interactive-processes.js';
+import type { CommandSession } from '../../../src/ports/cri/streaming.js';
 import { testClock as clock } from '../runtime-double.js';
-
-/** A process in memory: what it is told is kept, its streams and end are the test's. */
-class FakeProcess implements InteractiveProcess {
-  readonly stdin = new PassThrough();
-  readonly stdout = new PassThrough();
-  readonly stderr = new PassThrough();
-  readonly sizes: TerminalSize[] = [];
-  killed = false;
-  end: (exitCode: number) => void = () => undefined;
-  readonly exited = new Promise<number>((resolve) => (this.end = resolve));
-
-  resize(size: TerminalSize): void {
-    this.sizes.push(size);
-  }
-
-  kill(): void {
-    this.killed = true;
-    this.stdout.end();
-    this.stderr.end();
-    this.end(137);
-  }
-}
+import { FakeProcess } from './fake-process.js';
 
 describe('cri streaming: the server', () => {
   let server: StreamingServer;
@@ -46,8 +23,8 @@ describe('cri streaming: the server', () => {
     for (const socket of sockets.splice(0)) socket.terminate();
     await server.stop();
   });
-  const offer = (set: Partial<ExecSession> = {}): string =>
-    server.offerExec({
+  const offer = (set: Partial<CommandSession> = {}): string =>
+    server.offerCommand('exec', {
       stdin: true,
       stdout: true,
       stderr: true,
@@ -149,11 +126,16 @@ describe('cri streaming: the server', () => {
 
   it('refuses what it does not speak, by name, and keeps the URL good', async () => {
     const url = offer();
-    const spdy = await upgrade(url, { upgrade: 'SPDY/3.1' }, 'POST');
-    expect(spdy.code).to.equal(400);
-    expect(spdy.text).to.contain('SPDY/3.1 is not supported').and.to.contain('v5.channel.k8s.io');
-    const old = await upgrade(url, { upgrade: 'websocket', 'sec-websocket-protocol': 'channel.k8s.io' });
-    expect(old.text).to.contain('(channel.k8s.io)');
+    const other = await upgrade(url, { upgrade: 'h2c' });
+    expect(other.code).to.equal(400);
+    expect(other.text).to.contain('\\"h2c\\" is not supported').and.to.contain('SPDY/3.1');
+    const old = await upgrade(url, { upgrade: 'websocket', 'sec-websocket-protocol': 'v9.channel.k8s.io' });
+    expect(old.text).to.contain('(v9.channel.k8s.io)').and.to.contain('v5.channel.k8s.io');
+    const spdy = await upgrade(url, {
+      upgrade: 'SPDY/3.1',
+      'x-stream-protocol-version': 'v9.channel.k8s.io',
+    });
+    expect(spdy.text).to.contain('(v9.channel.k8s.io)');
     await connect(url);
   });
 

@@ -9,7 +9,7 @@ import { simConfig } from './sim-config.js';
 import { simImages, unpackImages } from './sim-images.js';
 
 const noStreams = {
-  offerExec: (): never => {
+  offerCommand: (): never => {
     throw new Error('the model has no streaming server');
   },
 };

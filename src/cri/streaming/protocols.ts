@@ -1,0 +1,29 @@
+/**
+ * Versions of Kubernetes' remote command protocol, the preferred one first. Over WebSocket v5 adds the end of stdin to
+ * v4; over SPDY the two are one. Before v4 the outcome is a text for people, and an exit code has no form of its own.
+ */
+export const webSocketCommands = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io'] as const;
+export const spdyCommands = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v3.channel.k8s.io',
+  'v2.channel.k8s.io',
+  'channel.k8s.io',
+] as const;
+/** What a client speaks over SPDY that names no version: those before Kubernetes 1.1. */
+export const unversionedCommand = 'channel.k8s.io';
+
+export const spdyUpgrade = 'SPDY/3.1';
+
+/** The first of the protocols that the client offers too. */
+export function choose<Protocol extends string>(
+  spoken: readonly Protocol[],
+  offered: readonly string[],
+): Protocol | undefined {
+  return spoken.find((protocol) => offered.includes(protocol));
+}
+
+/** Whether the outcome is told as a meta/v1 Status. */
+export const tellsStatus = (protocol: string): boolean => /^v[45]\./.test(protocol);
+/** Whether the client opens a stream for the sizes of its terminal. */
+export const tellsSizes = (protocol: string): boolean => /^v[345]\./.test(protocol);
