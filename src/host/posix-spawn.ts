@@ -76,6 +76,9 @@ export interface SpawnRequest {
   terminal?: string;
 }
 
+/** The variable in a child's environment that it is known by. */
+export const markName = 'NODELET_SPAWN';
+
 /** A child of ours, not waited for yet. */
 export interface Child {
   pid: number;
@@ -116,7 +119,7 @@ export async function spawn({ argv, env, cwd, fds, terminal }: SpawnRequest): Pr
     sigemptyset(signals);
     attrMask(attr, signals);
     const pid = [0];
-    const mark = `NODELET_SPAWN=${randomBytes(8).toString('hex')}`;
+    const mark = `${markName}=${randomBytes(8).toString('hex')}`;
     const environment = Object.entries({ PATH: defaultPath, ...env }).map(
       ([key, value]) => `${key}=${value}`,
     );

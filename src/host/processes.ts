@@ -3,7 +3,8 @@ import type { ProcessIdentity, Processes } from '../ports/processes.js';
 import { ChildReaper } from './child-reaper.js';
 import { startMonitor } from './monitor-start.js';
 import { hasEnded, identify, kill, waitGone } from './process-identity.js';
-import { allProcesses } from './process-tree.js';
+import { allProcesses, killTree } from './process-tree.js';
+import { markName } from './posix-spawn.js';
 import { createSealedPrograms } from './sealed-programs.js';
 import { runTool } from './tool-run.js';
 
@@ -16,6 +17,11 @@ export function createProcesses(): Processes {
     sealed: createSealedPrograms(),
     identify,
     kill,
+    killTree: async ({ pid, startTicks }) => {
+      const mark = markOf(pid);
+      if (mark === undefined || identify(pid)?.startTicks !== startTicks) return;
+      await killTree({ pid, mark, reaped: false });
+    },
     waitGone,
     list: async () => {
       const found: { identity: ProcessIdentity; argv: string[] }[] = [];
@@ -27,6 +33,16 @@ export function createProcesses(): Processes {
       return found;
     },
   };
+}
+
+/** What a process and its descendants are known by; undefined where it has ended, or is none of nodelet's. */
+function markOf(pid: number): string | undefined {
+  try {
+    const environment = fs.readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    return environment.find((entry) => entry.startsWith(`${markName}=`));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where the process has ended meanwhile. */

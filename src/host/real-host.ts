@@ -7,6 +7,7 @@ import { createFirewall } from './firewall.js';
 import { createHostPorts } from './host-ports.js';
 import { createLayerFiles } from './layer-files.js';
 import { createInteractiveProcesses } from './interactive.js';
+import { createLocalConnections } from './local-connections.js';
 import { createLinks } from './links.js';
 import { createMounts } from './mounts.js';
 import { createNamespaces } from './namespaces.js';
@@ -35,6 +36,7 @@ export function createRealHost(paths: RealHostPaths): Host {
     namespaces: createNamespaces(mounts),
     processes,
     interactive: createInteractiveProcesses(),
+    connections: createLocalConnections(),
     cgroups: createCgroups(),
     cgroupMeters: createCgroupMeters(),
     usageProbes: createUsageProbes(),

@@ -1,3 +1,4 @@
+import { NodeletError } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
 import type { RunnerTarget } from '../runtime/container-runner.js';
 import type { ContainerRecord } from '../state/records.js';
@@ -8,4 +9,13 @@ export function containerTarget(pods: Pods, record: ContainerRecord): RunnerTarg
   const { id, bundle, cgroupPath, sandboxId } = record;
   const handler = pods.parts.runner.resolveHandler(pods.ledger.sandbox(sandboxId)?.handler ?? '');
   return { id, handler, bundle, cgroupPath };
+}
+
+/** The container of an id or a prefix of one; `wrong-state` unless it runs. */
+export function runningContainer(pods: Pods, given: string): ContainerRecord {
+  const record = pods.ledger.findContainer(given);
+  if (record.stage === 'running') return record;
+  throw new NodeletError('wrong-state', `container ${record.id} is ${record.stage}, not running`, {
+    field: 'container_id',
+  });
 }

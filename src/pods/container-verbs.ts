@@ -3,7 +3,6 @@ import type { ContainerStatusResponse } from '../ports/cri/messages.js';
 import {
   newContainerStatusResponse,
   newCreateContainerResponse,
-  newExecResponse,
   newExecSyncResponse,
   newListContainersResponse,
   newRemoveContainerResponse,
@@ -13,26 +12,19 @@ import {
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { validateWords } from '../spec/process-words.js';
-import { containerTarget } from './container-target.js';
-import { offerExec } from './exec-offer.js';
+import { containerTarget, runningContainer } from './container-target.js';
 import { containerItem, containerMatches, containerStatus } from './messages.js';
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { noticeEnd } from './settle-sandbox.js';
 
-const maxExecOutputBytes = 16 * 1024 * 1024;
+/** Both outputs go into one answer, and a gRPC message holds 16 MiB: this leaves room for what is around them. */
+const maxExecOutputBytes = 16 * 1024 * 1024 - 1024;
 
 /** CRI's verbs about containers, exec and logs included. */
 export function containerVerbs(pods: Pods, services: SettleServices) {
   const { containers, stops } = services;
   const runner = pods.parts.runner;
-  const running = (given: string) => {
-    const record = pods.ledger.findContainer(given);
-    if (record.stage === 'running') return record;
-    throw new NodeletError('wrong-state', `container ${record.id} is ${record.stage}, not running`, {
-      field: 'container_id',
-    });
-  };
   return {
     CreateContainer: async (request, ctx) => {
       if (request.config === null) {
@@ -82,7 +74,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       if (request.timeout.startsWith('-')) {
         throw new NodeletError('invalid', 'is negative', { field: 'timeout' });
       }
-      const record = running(request.container_id);
+      const record = runningContainer(pods, request.container_id);
       const timeoutMs = request.timeout === '0' ? undefined : Number(request.timeout) * 1000;
       const result = await runner.execSync(
         {
@@ -99,12 +91,8 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
         stderr: result.stderr,
       });
     },
-    Exec: async (request) => {
-      const target = containerTarget(pods, running(request.container_id));
-      return newExecResponse({ url: offerExec(pods, target, request) });
-    },
     ReopenContainerLog: async (request, ctx) => {
-      const record = running(request.container_id);
+      const record = runningContainer(pods, request.container_id);
       await runner.reopenLog({ ...containerTarget(pods, record), logPath: record.logPath }, ctx);
       return newReopenContainerLogResponse();
     },

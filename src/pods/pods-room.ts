@@ -13,6 +13,7 @@ import { recover } from './recovery.js';
 import { SandboxService } from './sandbox-service.js';
 import { sandboxVerbs } from './sandbox-verbs.js';
 import { createStats } from './stats/stats.js';
+import { streamVerbs } from './stream-verbs.js';
 import { unimplementedVerbs } from './unimplemented-verbs.js';
 
 /** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
@@ -41,6 +42,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       ...unimplementedVerbs,
       ...sandboxVerbs(pods, services),
       ...containerVerbs(pods, services),
+      ...streamVerbs(pods),
       ...nodeVerbs(pods, version),
       ...stats.verbs,
     },

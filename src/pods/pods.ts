@@ -30,6 +30,7 @@ export interface PodsParts {
     | 'mounts'
     | 'namespaces'
     | 'processes'
+    | 'connections'
     | 'cgroups'
     | 'cgroupMeters'
     | 'usageProbes'

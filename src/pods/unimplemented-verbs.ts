@@ -9,8 +9,6 @@ export const unimplementedVerbs = {
   UpdateContainerResources: refuse('UpdateContainerResources'),
   UpdatePodSandboxResources: refuse('UpdatePodSandboxResources'),
   UpdateRuntimeConfig: refuse('UpdateRuntimeConfig'),
-  Attach: refuse('Attach'),
-  PortForward: refuse('PortForward'),
   CheckpointContainer: refuse('CheckpointContainer'),
   // eslint-disable-next-line require-yield
   GetContainerEvents: async function* (): AsyncGenerator<never> {

@@ -5,6 +5,7 @@ import type { Files } from './files.js';
 import type { Firewall } from './firewall.js';
 import type { LayerFiles } from './layer-files.js';
 import type { InteractiveProcesses } from './interactive-processes.js';
+import type { LocalConnections } from './local-connections.js';
 import type { Links } from './links.js';
 import type { Mounts } from './mounts.js';
 import type { Namespaces } from './namespaces.js';
@@ -25,6 +26,7 @@ export interface Host {
   namespaces: Namespaces;
   processes: Processes;
   interactive: InteractiveProcesses;
+  connections: LocalConnections;
   cgroups: Cgroups;
   cgroupMeters: CgroupMeters;
   usageProbes: UsageProbes;

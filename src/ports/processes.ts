@@ -64,6 +64,8 @@ export interface Processes {
   identify(pid: number): ProcessIdentity | undefined;
   /** Sends a signal by number; false when the process has gone (or is another one by now). */
   kill(process: ProcessIdentity, signal: number): boolean;
+  /** Kills a process that nodelet has started, in an earlier run, and all that came of it. Ended is success. */
+  killTree(process: ProcessIdentity): Promise<void>;
   /** Resolves true once the process is gone or a zombie, false when `timeoutMs` passed or `signal` was aborted first. Must not depend on a parent reaping it. */
   waitGone(process: ProcessIdentity, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
   /** All live processes of the machine with their argv, for orphan sweeps at start only. */

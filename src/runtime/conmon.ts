@@ -1,3 +1,4 @@
+import type { TerminalSize } from '../ports/interactive-processes.js';
 import type { MonitoredStart } from './container-runner.js';
 
 /** Where one monitor finds its tools and leaves its files. */
@@ -13,6 +14,9 @@ export interface MonitorPlaces {
 
 /** What is written into conmon's control pipe to have the log reopened: command 2, and two numbers that it ignores. */
 export const reopenCommand = '2 0 0\n';
+
+/** What is written there to give the container's terminal another size: command 1, then rows before columns. */
+export const resizeCommand = ({ columns, rows }: TerminalSize): string => `1 ${rows} ${columns}\n`;
 
 /** conmon's command line, conmon(8). */
 export function monitorArgv(request: MonitoredStart, places: MonitorPlaces): string[] {

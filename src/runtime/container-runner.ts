@@ -57,9 +57,17 @@ export interface InteractiveExec extends RunnerTarget {
   terminal?: TerminalSize;
 }
 
+export interface AttachRequest extends RunnerTarget {
+  /** Whether the caller has something to type. */
+  stdin: boolean;
+  /** As the container was started: its stdin ends with its first attach; it has a terminal. */
+  stdinOnce: boolean;
+  terminal: boolean;
+}
+
 /** The OCI runtime and its monitor: public face of the runtime room. Errors of the tools are `tool-failed` with the tool's own message, or `invalid` / `not-found` where it says that the command is missing. */
 export interface ContainerRunner {
-  /** Makes the machine fit for the runtimes (stranded cgroup controllers), makes the exit folder. */
+  /** Makes the machine fit for the runtimes (stranded cgroup controllers), makes the exit folder, ends execs that an earlier run has left. */
   start(): Promise<void>;
   /** Names of the configured handlers. */
   handlers(): string[];
@@ -78,6 +86,8 @@ export interface ContainerRunner {
   ): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;
   /** `exec` with live streams; its `exited` rejects with `invalid` when the command can't be run. */
   execInteractive(request: InteractiveExec): Promise<InteractiveProcess>;
+  /** Joins the stdio of a running container: `exited` is its end, `kill` lets go of it. `wrong-state` while it ends. */
+  attach(request: AttachRequest): Promise<InteractiveProcess>;
   /**
    * Kills what is left of the container and removes the runtime's state and cgroup of it; gone is success.
    * Where a monitor is named, it returns once that has ended and so writes nothing any more.

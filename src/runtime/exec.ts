@@ -25,13 +25,23 @@ export async function execSync(request: ExecRequest, parts: ExecParts, ctx: Call
       ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
     });
     await call.judge(result.exitCode);
+    if (result.stdout.length + result.stderr.length > request.maxOutputBytes) throw tooMuch(request);
     return result;
   } catch (thrown) {
-    if (ctx.signal.aborted || !isKind(thrown, 'deadline')) throw thrown;
+    if (ctx.signal.aborted) throw thrown;
+    if (isKind(thrown, 'exhausted')) throw tooMuch(request);
+    if (!isKind(thrown, 'deadline')) throw thrown;
     throw new NodeletError('deadline', thrown.message, { field: 'timeout', cause: thrown });
   } finally {
     await call.cleanUp();
   }
+}
+
+function tooMuch({ maxOutputBytes }: ExecRequest): NodeletError {
+  return new NodeletError('exhausted', `the command printed more than ${maxOutputBytes} bytes`, {
+    field: 'cmd',
+    remedy: 'run it by Exec, which streams its output',
+  });
 }
 
 /** Starts a command whose streams are live; `exited` rejects when the runtime could not run it. */

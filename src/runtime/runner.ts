@@ -5,17 +5,19 @@ import { settleAll } from '../base/settle-all.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
+import { attach } from './attach.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
 import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
+import { endLeftExecs } from './left-execs.js';
 import type { RuntimeFeatures } from './runtime-features.js';
 import { noFeatures, readRuntimeFeatures } from './runtime-features.js';
 import { toolError } from './tool-error.js';
 
 export interface RunnerParts extends Pick<
   Host,
-  'processes' | 'interactive' | 'files' | 'cgroups' | 'clock' | 'random'
+  'processes' | 'interactive' | 'connections' | 'files' | 'cgroups' | 'clock' | 'random'
 > {
   config: Pick<
     NodeConfig,
@@ -33,7 +35,7 @@ const sigkill = 9;
 
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
-  const { config, processes, interactive, files, cgroups, clock, random, log } = parts;
+  const { config, processes, interactive, connections, files, cgroups, clock, random, log } = parts;
   const exitDir = `${config.runDir}/exits`;
   const monitorGroup = `${config.cgroupParent}/monitors`;
   const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
@@ -146,6 +148,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   return {
     start: async () => {
       await files.makeDir(exitDir, 0o700);
+      await endLeftExecs({ processes, files, log, stateRoots: `${config.runDir}/oci/` });
       const { version, strandedControllers } = await cgroups.info();
       if (version !== 'hybrid') return;
       for (const controller of strandedControllers) {
@@ -250,6 +253,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     },
     execSync: async (request, ctx) => execSync(request, await execParts(request.handler), ctx),
     execInteractive: async (request) => execInteractive(request, await execParts(request.handler)),
+    attach: (request) => attach(request, { connections, files }),
     remove: removeFromRuntime,
     inspectStart: async (target) => {
       if (!(await hasState(target))) return { begun: false, process: undefined };

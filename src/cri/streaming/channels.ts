@@ -7,7 +7,7 @@ import type { TerminalSize } from '../../ports/interactive-processes.js';
 export const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 export type Channel = (typeof channels)[keyof typeof channels];
 
-export function encodeFrame(channel: Channel, data: Uint8Array): Buffer {
+export function encodeFrame(channel: number, data: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(channel), data]);
 }
 

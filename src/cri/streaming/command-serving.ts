@@ -8,6 +8,7 @@ import type { CommandClient } from './command-client.js';
 
 /** Output is over when a process has ended and this long nothing came from whoever else holds its streams. */
 const quietMs = 1000;
+/** Until the client tells the size of its terminal. */
 const defaultSize: TerminalSize = { columns: 80, rows: 24 };
 
 /** Serves one exec or attach to a client, to its end; what was started ends with the client, if that goes first. */
@@ -32,7 +33,7 @@ export async function serveCommand(
 
 class CommandServing {
   private process: InteractiveProcess | undefined;
-  private size = defaultSize;
+  private size: TerminalSize | undefined;
   private lastOutputMs = 0;
   private sending = 0;
 
@@ -50,11 +51,12 @@ class CommandServing {
       this.size = size;
       this.process?.resize(size);
     });
-    const process = await session.start(this.size);
+    const process = await session.start(this.size ?? defaultSize);
     this.process = process;
     if (client.gone.aborted) process.kill();
     else client.gone.addEventListener('abort', () => process.kill(), { once: true });
-    if (session.tty) process.resize(this.size);
+    // It may have changed while the command was started.
+    if (this.size !== undefined) process.resize(this.size);
     this.feed(process);
     const outputs = Promise.all([
       this.forward(process.stdout, session.stdout ? 'stdout' : undefined),

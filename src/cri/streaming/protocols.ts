@@ -13,6 +13,13 @@ export const spdyCommands = [
 /** What a client speaks over SPDY that names no version: those before Kubernetes 1.1. */
 export const unversionedCommand = 'channel.k8s.io';
 
+/** Port-forwarding over SPDY. */
+export const spdyForward = 'portforward.k8s.io';
+/** The same, its bytes carried in the messages of a WebSocket connection; the older name was never in a release. */
+const tunnelledForwards = ['SPDY/3.1+portforward.k8s.io', 'v2.portforward.k8s.io'] as const;
+export const webSocketForwards = [...tunnelledForwards, 'v4.channel.k8s.io'] as const;
+export const isTunnelled = (protocol: string): boolean => tunnelledForwards.some((one) => one === protocol);
+
 export const spdyUpgrade = 'SPDY/3.1';
 
 /** The first of the protocols that the client offers too. */

@@ -13,7 +13,7 @@ import { refuseUpgrade } from './refusal.js';
 import { SessionTokens } from './session-tokens.js';
 import type { StreamingSession } from './session-serving.js';
 import { SessionServing } from './session-serving.js';
-import { agree, protocolsOf } from './upgrade-request.js';
+import { agree, protocolsOf, requirePorts } from './upgrade-request.js';
 
 export interface StreamingServerParts {
   /** `HOST:PORT` on loopback; port 0 takes a free one. */
@@ -56,7 +56,7 @@ export function createStreamingServer({
   http.maxConnections = maxConnections;
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     try {
-      const token = /^\/(?:exec|attach|portforward)\/([0-9a-f]+)(?:\?|$)/.exec(request.url ?? '')?.[1] ?? '';
+      const token = /^\/(?:exec|attach|portforward)\/([0-9a-f]+)$/.exec(request.url ?? '')?.[1] ?? '';
       const session = tokens.peek(token);
       if (session === undefined) {
         throw new NodeletError('not-found', 'there is no such session', {
@@ -65,6 +65,7 @@ export function createStreamingServer({
       }
       // What can't become a connection leaves the URL good for a better try.
       const agreed = agree(request, protocolsOf[session.kind]);
+      if (session.kind === 'portforward') requirePorts(session.forward, agreed);
       tokens.redeem(token);
       serving.serve(session, agreed, { request, socket, head });
     } catch (thrown) {
@@ -101,8 +102,13 @@ export function createStreamingServer({
         http.closeAllConnections();
       });
     },
-    offerCommand: (kind, command) => `${baseUrl()}/${kind}/${tokens.issue({ kind, command })}`,
+    offerCommand: (kind, command) => offer({ kind, command }),
+    offerForward: (forward) => offer({ kind: 'portforward', forward }),
   };
+
+  function offer(session: StreamingSession): string {
+    return `${baseUrl()}/${session.kind}/${tokens.issue(session)}`;
+  }
 
   function baseUrl(): string {
     const bound = http.address() as AddressInfo | null;

@@ -1,23 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, createWebSocketStream } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Log } from '../../base/call-context.js';
 import type { Clock } from '../../ports/clock.js';
-import type { CommandSession } from '../../ports/cri/streaming.js';
+import type { CommandSession, ForwardSession } from '../../ports/cri/streaming.js';
 import { serveCommand } from './command-serving.js';
-import { spdyUpgrade } from './protocols.js';
+import { isTunnelled, spdyUpgrade } from './protocols.js';
 import { SpdyCommand } from './spdy-command.js';
+import { SpdyForward } from './spdy-forward.js';
 import { SpdyConnection } from './spdy/connection.js';
 import type { SpdyStream } from './spdy/stream.js';
 import type { AgreedUpgrade } from './upgrade-request.js';
 import { WebSocketCommand } from './websocket-command.js';
+import { serveWebSocketForward } from './websocket-forward.js';
 
 /** What a client has been promised. */
-export interface StreamingSession {
-  kind: 'exec' | 'attach';
-  command: CommandSession;
-}
+export type StreamingSession =
+  { kind: 'exec' | 'attach'; command: CommandSession } | { kind: 'portforward'; forward: ForwardSession };
 
 /** A request for an upgrade with its connection, as Node's HTTP server hands it over. */
 export interface UpgradeRequest {
@@ -41,7 +41,10 @@ export class SessionServing {
     this.connections.add(upgrade.socket);
     upgrade.socket.once('close', () => this.connections.delete(upgrade.socket));
     if (agreed.transport === 'spdy') this.track(this.overSpdy(session, agreed, upgrade));
-    else this.acceptWebSocket(agreed, upgrade, (socket) => this.track(this.overWebSocket(session, socket)));
+    else
+      this.acceptWebSocket(agreed, upgrade, (socket) =>
+        this.track(this.overWebSocket(session, agreed, socket)),
+      );
   }
 
   /** Ends all connections; resolves once what was behind them has ended too. */
@@ -58,6 +61,7 @@ export class SessionServing {
     const { socket, head } = upgrade;
     socket.write(switching(agreed));
     if (head.length > 0) socket.unshift(head);
+    if (session.kind === 'portforward') return this.forwardOverSpdy(session.forward, socket);
     const accept = (stream: SpdyStream): boolean => command.accept(stream);
     const connection = new SpdyConnection(socket, { ...this.parts, accept });
     const options = { protocol: agreed.protocol, clock: this.parts.clock };
@@ -65,17 +69,34 @@ export class SessionServing {
     await Promise.all([connection.serve(), serveCommand(command, session.command, this.parts)]);
   }
 
-  private async overWebSocket({ command }: StreamingSession, socket: WebSocket): Promise<void> {
-    await serveCommand(new WebSocketCommand(socket, command, this.parts.clock), command, this.parts);
+  private async forwardOverSpdy(session: ForwardSession, socket: Duplex): Promise<void> {
+    const forwarding = new SpdyForward(session, this.parts.clock);
+    const accept = (stream: SpdyStream): boolean => forwarding.accept(stream);
+    await new SpdyConnection(socket, { ...this.parts, accept }).serve();
+    forwarding.stop();
   }
 
-  /** The library picks the first protocol that is offered; the one agreed upon is to be the only one. */
+  private async overWebSocket(
+    session: StreamingSession,
+    { protocol }: AgreedUpgrade,
+    socket: WebSocket,
+  ): Promise<void> {
+    if (session.kind !== 'portforward') {
+      const client = new WebSocketCommand(socket, session.command, { protocol, clock: this.parts.clock });
+      return serveCommand(client, session.command, this.parts);
+    }
+    if (isTunnelled(protocol)) return this.forwardOverSpdy(session.forward, createWebSocketStream(socket));
+    return serveWebSocketForward(socket, session.forward);
+  }
+
+  /** The library takes no name with a slash for a subprotocol, as Kubernetes' tunnel has it, so the answer is put in here. */
   private acceptWebSocket(
     { protocol }: AgreedUpgrade,
     { request, socket, head }: UpgradeRequest,
     accepted: (socket: WebSocket) => void,
   ): void {
-    request.headers['sec-websocket-protocol'] = protocol;
+    delete request.headers['sec-websocket-protocol'];
+    this.webSockets.once('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
     this.webSockets.handleUpgrade(request, socket, head, accepted);
   }
 

@@ -1,6 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { NodeletError } from '../../base/errors.js';
-import { choose, spdyCommands, spdyUpgrade, unversionedCommand, webSocketCommands } from './protocols.js';
+import type { ForwardSession } from '../../ports/cri/streaming.js';
+import {
+  choose,
+  isTunnelled,
+  spdyCommands,
+  spdyForward,
+  spdyUpgrade,
+  unversionedCommand,
+  webSocketCommands,
+  webSocketForwards,
+} from './protocols.js';
+
+/** What a session is about; the first part of its path. */
+export type SessionKind = 'exec' | 'attach' | 'portforward';
 
 /** What a client wants its connection to become, both sides of it agreed upon. */
 export interface AgreedUpgrade {
@@ -24,7 +37,16 @@ const command: SpokenProtocols = {
   spdy: spdyCommands,
   unversioned: unversionedCommand,
 };
-export const protocolsOf: Record<'exec' | 'attach', SpokenProtocols> = { exec: command, attach: command };
+const forward: SpokenProtocols = {
+  webSocket: webSocketForwards,
+  spdy: [spdyForward],
+  unversioned: spdyForward,
+};
+export const protocolsOf: Record<SessionKind, SpokenProtocols> = {
+  exec: command,
+  attach: command,
+  portforward: forward,
+};
 
 /** Agrees on protocols with a client, before its token is used up; `invalid` where there are none in common. */
 export function agree({ headers }: IncomingMessage, spoken: SpokenProtocols): AgreedUpgrade {
@@ -62,4 +84,13 @@ function listOf(header: string | string[] | undefined): string[] {
     .flatMap((value) => value.split(','))
     .map((value) => value.trim())
     .filter((value) => value !== '');
+}
+
+/** A client that can't name its ports itself needs a session that does. */
+export function requirePorts({ ports }: ForwardSession, { transport, protocol }: AgreedUpgrade): void {
+  if (transport === 'spdy' || isTunnelled(protocol) || ports.length > 0) return;
+  throw new NodeletError('invalid', `the request for this URL named none, and ${protocol} can't`, {
+    field: 'port',
+    remedy: 'list the ports in PortForwardRequest, or connect by SPDY',
+  });
 }

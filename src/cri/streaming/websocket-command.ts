@@ -27,7 +27,7 @@ export class WebSocketCommand implements CommandClient {
   constructor(
     private readonly socket: WebSocket,
     streams: CommandStreams,
-    private readonly clock: Clock,
+    private readonly options: { protocol: string; clock: Clock },
   ) {
     this.gone = this.end.signal;
     socket.on('message', (message: RawData) => this.receive(message as Buffer));
@@ -55,7 +55,7 @@ export class WebSocketCommand implements CommandClient {
 
   async finish(outcome: Outcome): Promise<void> {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    const isStatus = tellsStatus(this.socket.protocol);
+    const isStatus = tellsStatus(this.options.protocol);
     const told = isStatus ? encodeOutcome(outcome) : encodeOutcomeText(outcome);
     await this.transmit(channels.error, told).catch(() => undefined);
     // Paused, the connection would never see the client's answer to the close.
@@ -95,7 +95,7 @@ export class WebSocketCommand implements CommandClient {
 
   /** A paused connection does not notice that its client has gone; a failing write does. */
   private heartbeat(): void {
-    this.stopHeartbeat = this.clock.after(heartbeatMs, () => {
+    this.stopHeartbeat = this.options.clock.after(heartbeatMs, () => {
       if (this.socket.readyState !== this.socket.OPEN) return;
       this.socket.ping();
       this.heartbeat();

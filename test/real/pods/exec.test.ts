@@ -51,6 +51,15 @@ for (const handler of ['crun', 'runc']) {
       expect(stdout).to.have.length(3_000_000);
     });
 
+    it('refuses more output than an answer holds, on one stream or on both together', async () => {
+      for (const line of ['yes | head -c 17000000', 'yes | head -c 9000000; yes | head -c 9000000 >&2']) {
+        const error = await failure(pods.exec(id, 'sh', '-c', line));
+        expect(error).to.include({ kind: 'exhausted' });
+        expect(error.message).to.match(/^cmd: the command printed more than 16776192 bytes/);
+      }
+      expect((await pods.exec(id, 'sh', '-c', 'yes | head -c 16776192')).stdout).to.have.length(16_776_192);
+    });
+
     it("runs as the container's own process does", async () => {
       const line = 'id -u; pwd; echo $A; grep -E "^(CapEff|NoNewPrivs|Seccomp):" /proc/self/status';
       const [uid, cwd, env, ...status] = (await pods.shell(id, line)).split('\n');

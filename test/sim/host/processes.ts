@@ -37,6 +37,10 @@ export function simProcesses(session: Session): Processes {
         clock.after(1, () => processes.signal(process, signal));
         return true;
       }) ?? false,
+    killTree: (process) =>
+      session.effect('processes.killTree', `${process.pid}`, () => {
+        if (processes.is(process)) processes.signal(process, sigkill);
+      }),
     waitGone: (process, timeoutMs, signal) =>
       session.effect('processes.waitGone', `${process.pid}`, () => {
         const found = processes.get(process.pid);

@@ -2,6 +2,7 @@ import { NodeletError } from '../../../src/base/errors.js';
 import type { Clock } from '../../../src/ports/clock.js';
 import type { Host } from '../../../src/ports/host.js';
 import type { LayerFiles } from '../../../src/ports/layer-files.js';
+import type { LocalConnections } from '../../../src/ports/local-connections.js';
 import { Dice } from '../machine/dice.js';
 import { simFiles } from './files.js';
 import { simCgroups, simFirewall, simHostPorts, simLinks, simSysctls } from './kernel.js';
@@ -27,6 +28,7 @@ export function simHost(session: Session): Host {
     namespaces: simNamespaces(session),
     processes: simProcesses(session),
     interactive: { start: async () => Promise.reject(new Error('the model has no interactive processes')) },
+    connections: noConnections,
     cgroups: simCgroups(session),
     cgroupMeters: simCgroupMeters(session),
     usageProbes: simUsageProbes(session),
@@ -39,6 +41,10 @@ export function simHost(session: Session): Host {
   };
 }
 
+const noConnections: LocalConnections = {
+  toLoopback: () => Promise.reject(new Error('the model has no connections')),
+  toPackets: () => Promise.reject(new Error('the model has no connections')),
+};
 const unsupported = () => Promise.reject(new NodeletError('unsupported', 'the simulation unpacks no layers'));
 /** Pulling is left out of the simulation (ADR 5). */
 const noLayerFiles: LayerFiles = {

@@ -12,6 +12,9 @@ const noStreams = {
   offerCommand: (): never => {
     throw new Error('the model has no streaming server');
   },
+  offerForward: (): never => {
+    throw new Error('the model has no streaming server');
+  },
 };
 const noFaults: FaultPlan = () => undefined;
 const crashed = Symbol('crashed');

@@ -1,0 +1,107 @@
+import { PassThrough, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { NodeletError, isKind } from '../base/errors.js';
+import type { Host } from '../ports/host.js';
+import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
+import { resizeCommand } from './conmon.js';
+import type { AttachRequest } from './container-runner.js';
+
+/** The first byte of each packet that conmon sends: which stream the rest is of. */
+const pipes = { stdout: 2, stderr: 3 } as const;
+const maxPacketBytes = 8 * 1024;
+/** Ctrl-D: a terminal has no half-close, this is what its end-of-file looks like. */
+const endOfTransmission = Buffer.from('\x04');
+
+export type AttachParts = Pick<Host, 'connections' | 'files'>;
+
+/** Joins a running container's stdio through its monitor's attach socket, conmon(8). */
+export async function attach(request: AttachRequest, parts: AttachParts): Promise<InteractiveProcess> {
+  let packets: Duplex;
+  try {
+    packets = await parts.connections.toPackets(`${request.bundle}/attach`);
+  } catch (thrown) {
+    if (!isKind(thrown, 'unavailable')) throw thrown;
+    throw new NodeletError(
+      'wrong-state',
+      `container ${request.id} has no monitor to attach to: it is about to end`,
+      {
+        field: 'container_id',
+        cause: thrown,
+      },
+    );
+  }
+  return new Attachment(packets, request, parts.files);
+}
+
+class Attachment implements InteractiveProcess {
+  readonly stdin: Writable | undefined;
+  readonly stdout = new PassThrough();
+  readonly stderr: PassThrough | undefined;
+  /** 0 once the container, or its monitor, has closed its side. */
+  readonly exited: Promise<number>;
+
+  constructor(
+    private readonly packets: Duplex,
+    private readonly request: AttachRequest,
+    private readonly files: AttachParts['files'],
+  ) {
+    this.stderr = request.terminal ? undefined : new PassThrough();
+    this.stdin = request.stdin ? this.input() : undefined;
+    this.exited = new Promise((resolve) => {
+      packets.once('close', () => {
+        for (const stream of [this.stdout, this.stderr]) stream?.end();
+        this.stdin?.destroy();
+        resolve(0);
+      });
+    });
+    // An error is followed by close, which is what counts.
+    packets.on('error', () => undefined);
+    packets.once('end', () => packets.destroy());
+    packets.on('data', (packet: Buffer) => this.deliver(packet));
+    for (const stream of [this.stdout, this.stderr]) stream?.on('drain', () => packets.resume());
+  }
+
+  resize({ columns, rows }: TerminalSize): void {
+    if (!this.request.terminal) return;
+    // A monitor that has ended meanwhile has no terminal either.
+    this.files
+      .writeToFifo(`${this.request.bundle}/ctl`, resizeCommand({ columns, rows }))
+      .catch(() => undefined);
+  }
+
+  /** Lets go of the container, which goes on. */
+  kill(): void {
+    // conmon takes the end of any connection for the end of a stdin that is open once: one that only
+    // listened must not end it, and stays, with nobody behind it, as long as the container.
+    if (this.request.stdinOnce && !this.request.stdin) {
+      this.stdout.resume();
+      this.stderr?.resume();
+    } else this.packets.destroy();
+  }
+
+  /** A slow reader of either stream holds both back, and with them the container. */
+  private deliver(packet: Buffer): void {
+    const stream = packet[0] === pipes.stderr ? this.stderr : this.stdout;
+    if (stream?.write(packet.subarray(1)) === false) this.packets.pause();
+  }
+
+  private input(): Writable {
+    const { packets, request } = this;
+    const send = (bytes: Buffer, done: (error?: Error | null) => void): void => {
+      if (packets.destroyed) return done();
+      packets.write(bytes.subarray(0, maxPacketBytes), (error) => {
+        if (error || bytes.length <= maxPacketBytes) done(error);
+        else send(bytes.subarray(maxPacketBytes), done);
+      });
+    };
+    return new Writable({
+      write: (bytes: Buffer, _encoding, done) => send(bytes, done),
+      // Only a stdin that is open once ends with what its first client sends.
+      final: (done) => {
+        if (!request.stdinOnce || packets.destroyed) return done();
+        if (request.terminal) send(endOfTransmission, done);
+        else packets.end(() => done());
+      },
+    });
+  }
+}
