@@ -7,6 +7,7 @@ import { UndoStack } from '../base/undo-stack.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
 import { validateContainerConfig } from '../spec/container-validate.js';
+import { explainStart } from '../spec/start-error.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { ContainerBundles } from './container-bundle.js';
@@ -132,7 +133,8 @@ export class ContainerService {
       await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
       try {
         await this.launch(record, ctx);
-      } catch (thrown) {
+      } catch (untold) {
+        const thrown = explainStart(untold, record.config);
         await this.failStart(record, asNodeletError(thrown).describe());
         throw thrown;
       }

@@ -29,8 +29,12 @@ export function validateContainerSecurity(
   validateSelinux(security.selinux_options, { base: securityField, machine });
   for (const key of ['masked_paths', 'readonly_paths'] as const) {
     security[key].forEach((path, index) => {
-      if (!path.startsWith('/') || path.includes('\0')) {
-        throw invalid(`${key}[${index}]`, `"${path}" is no absolute path`);
+      if (!path.startsWith('/') || path.includes('\0') || path.split('/').includes('..')) {
+        throw invalid(`${key}[${index}]`, `"${path}" is no absolute path without ..`);
+      }
+      // It would be mounted over a root that the process has left behind by then.
+      if (/^\/+(\.?\/*)*$/.test(path)) {
+        throw invalid(`${key}[${index}]`, 'is the whole root, for which there is readonly_rootfs');
       }
     });
   }

@@ -8,6 +8,8 @@ import {
   newCreateContainerRequest,
   newExecSyncRequest,
   newImageSpec,
+  newLinuxContainerConfig,
+  newLinuxContainerSecurityContext,
   newListContainersRequest,
   newPodSandboxConfig,
   newPodSandboxMetadata,
@@ -19,6 +21,7 @@ import {
 import type {
   ContainerConfig,
   ContainerStatus,
+  LinuxContainerSecurityContext,
   PodSandboxConfig,
   PodSandboxStatus,
 } from '../../src/ports/cri/messages.js';
@@ -105,6 +108,18 @@ export class PodClient {
     return status;
   }
 
+  /** Host pid of the container's process 1. */
+  async pid(id: string): Promise<number> {
+    const request = newContainerStatusRequest({ container_id: id, verbose: true });
+    const { info } = await this.cri.runtime.ContainerStatus(request, this.ctx);
+    return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
+  }
+
+  /** Fields of /proc/PID/status of process 1, as the host sees it. */
+  async processStatus(id: string): Promise<Record<string, string>> {
+    return statusFields(fs.readFileSync(`/proc/${await this.pid(id)}/status`, 'utf8'));
+  }
+
   async podStatus(id: string): Promise<PodSandboxStatus> {
     const request = newPodSandboxStatusRequest({ pod_sandbox_id: id });
     const { status } = await this.cri.runtime.PodSandboxStatus(request, this.ctx);
@@ -156,6 +171,20 @@ export class PodClient {
     const { containers } = await this.cri.runtime.ListContainers(newListContainersRequest(), this.ctx);
     return containers.filter((item) => item.pod_sandbox_id === sandbox).map(({ id }) => id);
   }
+}
+
+/** The part of a container's config that says its security context. */
+export function secured(set: Partial<LinuxContainerSecurityContext>): Pick<ContainerConfig, 'linux'> {
+  const security_context = newLinuxContainerSecurityContext(set);
+  return { linux: newLinuxContainerConfig({ security_context }) };
+}
+
+/** The fields of a /proc/PID/status, white space made single. */
+export function statusFields(content: string): Record<string, string> {
+  const fields = content.split('\n').map((line) => line.split(':'));
+  return Object.fromEntries(
+    fields.map(([name = '', ...value]) => [name, value.join(':').trim().replace(/\s+/g, ' ')]),
+  );
 }
 
 export function parseLog(content: string): LogLine[] {

@@ -21,6 +21,10 @@ export interface ImageVariant {
   cmd?: string[];
   workdir?: string;
   stopSignal?: string;
+  /** Files by path, in place of those that are there. */
+  files?: Record<string, string>;
+  /** Symlinks by path, in place of what is there; the value is where they point. */
+  links?: Record<string, string>;
 }
 
 export interface TestRegistry {
@@ -77,7 +81,23 @@ async function serve(): Promise<{ registry: TestRegistry; stop: () => Promise<vo
   }
 }
 
-async function pushVariant(rootfs: string, reference: string, variant: ImageVariant): Promise<string> {
+/** A copy of the root file system with the variant's own files; the root file system itself where it has none. */
+async function rootOf(rootfs: string, { files = {}, links = {} }: ImageVariant): Promise<string> {
+  const changes = [...Object.keys(files), ...Object.keys(links)];
+  if (changes.length === 0) return rootfs;
+  const copy = fs.mkdtempSync(`${rootfs}-`);
+  await run('cp', ['-a', `${rootfs}/.`, copy]);
+  for (const name of changes) {
+    fs.rmSync(copy + name, { recursive: true, force: true });
+    fs.mkdirSync(path.dirname(copy + name), { recursive: true });
+  }
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(copy + name, text);
+  for (const [name, target] of Object.entries(links)) fs.symlinkSync(target, copy + name);
+  return copy;
+}
+
+async function pushVariant(plain: string, reference: string, variant: ImageVariant): Promise<string> {
+  const rootfs = await rootOf(plain, variant);
   const option = (name: string, values: string[] = []) => values.flatMap((value) => [`--${name}`, value]);
   const one = (value: string | undefined) => (value === undefined ? [] : [value]);
   const { cmd = variant.entrypoint === undefined ? ['sleep', '1000000'] : [] } = variant;

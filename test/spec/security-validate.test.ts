@@ -58,8 +58,8 @@ type Refusals = [field: string, kind: 'invalid' | 'unsupported', set: object][];
 const shared: Refusals = [
   ['run_as_group', 'invalid', { run_as_group: id('5') }],
   ['run_as_user', 'invalid', { run_as_user: id('-1') }],
-  ['run_as_user', 'invalid', { run_as_user: id('4294967295') }],
-  ['run_as_group', 'invalid', { run_as_user: id('1'), run_as_group: id('4294967295') }],
+  ['run_as_user', 'invalid', { run_as_user: id('2147483648') }],
+  ['run_as_group', 'invalid', { run_as_user: id('1'), run_as_group: id('2147483648') }],
   ['supplemental_groups[1]', 'invalid', { supplemental_groups: ['1', '-7'] }],
   ['seccomp.localhost_ref', 'invalid', { seccomp: localhost('relative.json') }],
   ['seccomp.localhost_ref', 'invalid', { seccomp: localhost('') }],
@@ -78,6 +78,9 @@ describe('spec: the security context of a container is refused by the name of th
     ['apparmor_profile', 'invalid', { apparmor_profile: 'own' }],
     ['masked_paths[0]', 'invalid', { masked_paths: ['proc/kcore'] }],
     ['readonly_paths[1]', 'invalid', { readonly_paths: ['/proc/sys', ''] }],
+    ['readonly_paths[0]', 'invalid', { readonly_paths: ['/proc/../etc'] }],
+    ['masked_paths[0]', 'invalid', { masked_paths: ['//'] }],
+    ['masked_paths[0]', 'invalid', { masked_paths: ['/.'] }],
     [
       'capabilities.add_capabilities[0]',
       'invalid',

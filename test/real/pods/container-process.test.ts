@@ -1,35 +1,23 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import {
-  newCapability,
   newImageSpec,
   newInt64Value,
   newKeyValue,
   newLinuxContainerConfig,
   newLinuxContainerResources,
-  newLinuxContainerSecurityContext,
   newLinuxPodSandboxConfig,
   newLinuxSandboxSecurityContext,
-  newSecurityProfile,
 } from '../../../src/ports/cri/messages.js';
-import type {
-  ContainerConfig,
-  LinuxContainerResources,
-  LinuxContainerSecurityContext,
-} from '../../../src/ports/cri/messages.js';
-import { PodClient, failure } from '../pod-client.js';
+import type { ContainerConfig, LinuxContainerResources } from '../../../src/ports/cri/messages.js';
+import { PodClient, failure, secured } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const secured = (set: Partial<LinuxContainerSecurityContext>): Partial<ContainerConfig> => ({
-  linux: newLinuxContainerConfig({ security_context: newLinuxContainerSecurityContext(set) }),
-});
 const limited = (set: Partial<LinuxContainerResources>): Partial<ContainerConfig> => ({
   linux: newLinuxContainerConfig({ resources: newLinuxContainerResources(set) }),
 });
-const chown = 1n << 0n;
-const netAdmin = 1n << 12n;
 
 describe('pods: the process of a container (real crun)', () => {
   let node: RealNode;
@@ -52,11 +40,6 @@ describe('pods: the process of a container (real crun)', () => {
     const { exit_code, message } = await pods.exited(id);
     expect(exit_code, message).to.equal(0);
     return pods.logText(id);
-  }
-  /** One field of /proc/self/status for each name. */
-  async function processStatus(set: Partial<ContainerConfig>): Promise<Record<string, string>> {
-    const lines = (await printed('cat /proc/self/status', set)).split('\n');
-    return Object.fromEntries(lines.map((line) => line.split(/:\s+/) as [string, string]));
   }
   const mask = (hex: string | undefined) => BigInt(`0x${hex ?? ''}`);
 
@@ -94,32 +77,18 @@ describe('pods: the process of a container (real crun)', () => {
     expect(out).to.equal(`x\ny=z|${hostname}|/bin|/made/for/it|1000:99:99 5 3000`);
   });
 
-  it('has the capabilities granted, and none as a user other than root', async () => {
-    const capabilities = newCapability({ add_capabilities: ['NET_ADMIN'], drop_capabilities: ['CHOWN'] });
-    const usual = mask((await processStatus({})).CapEff);
-    const root = await processStatus(secured({ capabilities, no_new_privs: true }));
-    expect(mask(root.CapEff)).to.equal((usual | netAdmin) & ~chown);
-    expect(root.NoNewPrivs).to.equal('1');
-    const user = await processStatus(secured({ run_as_username: 'app', capabilities }));
-    expect([mask(user.CapEff), mask(user.CapBnd)]).to.deep.equal([0n, (usual | netAdmin) & ~chown]);
-    expect(user.NoNewPrivs).to.equal('0');
-  });
-
-  it('has all that the node has when privileged: capabilities, devices, a writable /sys, no seccomp', async () => {
-    const own = /^CapEff:\s*(\w+)/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1];
-    const id = await pods.run(sandbox, secured({ privileged: true, seccomp: newSecurityProfile() }));
-    const status = await pods.shell(id, 'grep -E "^(CapEff|Seccomp):" /proc/self/status');
-    expect(status.replaceAll('\t', '')).to.equal(`CapEff:${own ?? ''}\nSeccomp:0`);
-    const devices = fs.readdirSync('/dev').filter((name) => ['kmsg', 'fuse', 'loop0', 'kvm'].includes(name));
-    expect((await pods.shell(id, 'ls /dev')).split('\n')).to.include.members(devices);
-    expect(await pods.shell(id, 'grep " /sys sysfs" /proc/mounts')).to.match(/sysfs rw,/);
-  });
-
-  it('is filtered by seccomp when asked, not when unconfined', async () => {
-    const filtered = secured({ seccomp: newSecurityProfile({ profile_type: 'RuntimeDefault' }) });
-    expect((await processStatus(filtered)).Seccomp).to.equal('2');
-    const free = secured({ seccomp: newSecurityProfile({ profile_type: 'Unconfined' }) });
-    expect((await processStatus(free)).Seccomp).to.equal('0');
+  it('is refused by the field of its folder where that is none', async () => {
+    for (const handler of ['crun', 'runc']) {
+      const pod = await pods.runPod({}, handler);
+      for (const working_dir of ['/bin/busybox', '/bin/busybox/deeper']) {
+        const error = await failure(pods.run(pod, { working_dir }));
+        expect(error).to.include({ kind: 'invalid' });
+        expect(error.message).to.match(/^config\.working_dir: is no folder .*not a directory/i);
+      }
+      const image = newImageSpec({ image: await node.image({ workdir: '/etc/passwd' }) });
+      const error = await failure(pods.run(pod, { image }));
+      expect(error.message).to.match(/^image config WorkingDir: is no folder/);
+    }
   });
 
   it('has its limits in the cgroup', async () => {
@@ -154,13 +123,5 @@ describe('pods: the process of a container (real crun)', () => {
     const own = fs.readFileSync('/proc/self/oom_score_adj', 'utf8').trim();
     const lowered = await printed('cat /proc/self/oom_score_adj', limited({ oom_score_adj: '-998' }));
     expect(lowered).to.equal(mayLower === 1n ? '-998' : own);
-  });
-
-  it('is refused, with nothing left behind, when the image does not know its user', async () => {
-    const before = await pods.containersOf(sandbox);
-    const error = await failure(pods.create(sandbox, secured({ run_as_username: 'nobody-here' })));
-    expect(error).to.include({ kind: 'invalid' });
-    expect(error.message).to.match(/run_as_username.*nobody-here/);
-    expect(await pods.containersOf(sandbox)).to.deep.equal(before);
   });
 });

@@ -12,7 +12,7 @@ import {
   newSecurityProfile,
 } from '../../../src/ports/cri/messages.js';
 import type { NamespaceOption } from '../../../src/ports/cri/messages.js';
-import { PodClient, failure } from '../pod-client.js';
+import { PodClient } from '../pod-client.js';
 import { startRealNode, waitFor } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
 
@@ -91,26 +91,6 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
       async () => !(await pods.shell(id, 'ps -o stat,args')).includes('sleep 0.1'),
     );
     expect(await pods.shell(id, 'ps -o stat,args | grep "^Z.*sleep" || true')).to.equal('');
-  });
-
-  it('take sysctls of their own, and refuse those of the machine', async () => {
-    const sysctls = {
-      'net.ipv4.ip_unprivileged_port_start': '0',
-      'kernel.shm_rmid_forced': '1',
-      'net.core.somaxconn': '77',
-    };
-    const sandbox = await pods.runPod({ linux: newLinuxPodSandboxConfig({ sysctls }) });
-    const id = await pods.run(sandbox);
-    const read =
-      'cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start kernel/shm_rmid_forced net/core/somaxconn';
-    expect(await pods.shell(id, read)).to.equal('0\n1\n77');
-    expect(fs.readFileSync('/proc/sys/net/core/somaxconn', 'utf8').trim()).not.to.equal('77');
-    const bad = newLinuxPodSandboxConfig({ sysctls: { 'vm.swappiness': '1' } });
-    expect((await failure(pods.runPod({ linux: bad }))).message).to.match(
-      /^config\.linux\.sysctls\["vm\.swappiness"\]/,
-    );
-    const unknown = newLinuxPodSandboxConfig({ sysctls: { 'net.ipv4.no_such_thing': '1' } });
-    expect((await failure(pods.runPod({ linux: unknown }))).message).to.match(/no_such_thing/);
   });
 
   it("run the infra container as the sandbox's user, filtered by seccomp where asked, and without any right", async () => {
