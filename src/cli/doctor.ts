@@ -133,8 +133,8 @@ function seccompFinding({ seccomp }: MachineFacts): Finding {
     'seccomp',
     seccomp.profilePath !== undefined,
     'warn',
-    seccomp.profilePath ?? 'no default profile',
-    'containers run unconfined: apt-get install golang-github-containers-common',
+    seccomp.profilePath ?? 'no profile of the distribution',
+    'RuntimeDefault is nodelet’s own list of refused calls: apt-get install golang-github-containers-common for one of allowed calls',
   );
 }
 

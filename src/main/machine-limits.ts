@@ -3,6 +3,7 @@ import type { Cgroups } from '../ports/cgroups.js';
 import type { Files } from '../ports/files.js';
 import { capabilityNames } from '../spec/capabilities.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
+import { seccompDefault } from '../spec/seccomp-default.js';
 import type { SeccompProfile } from '../spec/seccomp-parse.js';
 import { parseSeccompProfile } from '../spec/seccomp-parse.js';
 import { seccompFor } from '../spec/seccomp-profile.js';
@@ -36,8 +37,7 @@ export async function machineLimits({
       ? lowestOomScore
       : Number((await text('/proc/self/oom_score_adj')) ?? '0'),
     seccompFor: (capabilities) => {
-      if (profile === undefined) return undefined;
-      parsed ??= parseSeccompProfile(profile);
+      parsed ??= profile === undefined ? seccompDefault : parseSeccompProfile(profile);
       return seccompFor(parsed, { capabilities, target: seccompTarget });
     },
     seccompTarget,

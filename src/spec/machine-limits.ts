@@ -8,8 +8,8 @@ export interface MachineLimits {
   capabilities: readonly string[];
   /** The lowest oom_score_adj the agent may give: -1000, or its own where it lacks CAP_SYS_RESOURCE. */
   lowestOomScore: number;
-  /** The default seccomp profile for a set of capabilities; undefined where the machine has none. */
-  seccompFor: (capabilities: readonly string[]) => LinuxSeccomp | undefined;
+  /** The default seccomp profile for a set of capabilities: the distribution's, or nodelet's own where it brings none. */
+  seccompFor: (capabilities: readonly string[]) => LinuxSeccomp;
   /** What seccomp profiles from files are read for. */
   seccompTarget: SeccompTarget;
   /** Containers' cgroups are in the one v2 tree, not in v1 hierarchies. */

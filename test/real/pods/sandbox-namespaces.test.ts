@@ -97,6 +97,7 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
     const security_context = newLinuxSandboxSecurityContext({
       run_as_user: newInt64Value({ value: '4711' }),
       run_as_group: newInt64Value({ value: '4712' }),
+      supplemental_groups: ['9', '4712'],
       seccomp: newSecurityProfile({ profile_type: 'RuntimeDefault' }),
     });
     const sandbox = await pods.runPod({ linux: newLinuxPodSandboxConfig({ security_context }) });
@@ -109,6 +110,7 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
       '1',
       '2',
     ]);
+    expect(/^Groups:\s*(.*?) *$/m.exec(status)?.[1]).to.equal('9 4712');
   });
 
   describe('cgroups', () => {

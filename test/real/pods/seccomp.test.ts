@@ -10,6 +10,7 @@ import type {
   LinuxContainerSecurityContext,
   LinuxSandboxSecurityContext,
 } from '../../../src/ports/cri/messages.js';
+import { seccompDefault } from '../../../src/spec/seccomp-default.js';
 import { PodClient, failure, secured } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
@@ -103,6 +104,21 @@ for (const handler of ['crun', 'runc']) {
       };
       expect(await swapoff({})).to.match(/Invalid argument/);
       expect(await swapoff({ seccomp })).to.match(/Operation not permitted/);
+    });
+
+    it('of nodelet’s own, where the distribution brings none, lets programs be and blocks what rules the machine', async () => {
+      const seccomp = localhost(profile('own.json', JSON.stringify(seccompDefault)));
+      const container = await pods.run(sandbox, secured({ seccomp }));
+      expect(
+        await pods.shell(container, 'for n in 1 2 3; do (echo $n | cat) & done; wait; ls / | wc -l'),
+      ).to.match(/\d+$/);
+      expect((await pods.exec(container, 'unshare', '-U', 'true')).stderr).to.match(
+        /Operation not permitted/,
+      );
+      expect(await setHostname(container)).to.equal(false);
+      const holder = await pods.run(sandbox, secured({ seccomp, capabilities: sysAdmin }));
+      expect(await setHostname(holder)).to.equal(true);
+      expect((await pods.exec(holder, 'swapoff', '/etc/passwd')).stderr).to.match(/Operation not permitted/);
     });
 
     it('is ignored by a privileged container, wherever its profile is', async () => {
