@@ -31,10 +31,10 @@ export function diagnose(facts: MachineFacts): Finding[] {
     ),
     verdictOf(
       'overlayfs',
-      facts.overlay,
+      facts.overlay !== 'none',
       'fail',
-      facts.overlay ? 'in the kernel' : 'not in /proc/filesystems',
-      'modprobe overlay',
+      facts.overlay === 'a module' ? 'a module, which the first mount loads' : facts.overlay,
+      'use a kernel with CONFIG_OVERLAY_FS',
     ),
     verdictOf(
       'namespaces',

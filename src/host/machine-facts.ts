@@ -28,6 +28,13 @@ const tmpfsMagic = 0x01021994;
 const capSysAdminBit = 21n;
 const capSysResourceBit = 24n;
 
+/** A file system that is a module is listed only once something has mounted it, which loads it; proc(5), modprobe(8). */
+async function overlayFact(fileSystems: string): Promise<MachineFacts['overlay']> {
+  if (/\toverlay$/m.test(fileSystems)) return 'in the kernel';
+  const modules = await textOf(`/lib/modules/${release()}/modules.dep`);
+  return /\/overlay\.ko[.:]/.test(modules) ? 'a module' : 'none';
+}
+
 /** Looks at this machine; changes nothing. What can't be read counts as absent. */
 export async function gatherMachineFacts(options: MachineFactsOptions): Promise<MachineFacts> {
   const [fileSystems, status, forward] = await Promise.all([
@@ -58,7 +65,7 @@ export async function gatherMachineFacts(options: MachineFactsOptions): Promise<
     kernelRelease: release(),
     nodeVersion: process.version,
     uid: process.geteuid?.() ?? -1,
-    overlay: /\toverlay$/m.test(fileSystems),
+    overlay: await overlayFact(fileSystems),
     missingNamespaces: await missingNamespaces(),
     seccomp: {
       supported: /^Seccomp:/m.test(status),

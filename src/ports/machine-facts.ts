@@ -5,8 +5,8 @@ export interface MachineFacts {
   nodeVersion: string;
   /** Effective user id of this process. */
   uid: number;
-  /** Whether the kernel lists overlay in /proc/filesystems. */
-  overlay: boolean;
+  /** Whether the kernel knows overlayfs, or has it as a module that the first mount loads. */
+  overlay: 'in the kernel' | 'a module' | 'none';
   /** Kinds of namespaces that pods need and the kernel lacks, by their names in /proc/self/ns. */
   missingNamespaces: string[];
   /** Whether the kernel filters system calls, and the profile that containers get by default; undefined where there is none. */

@@ -6,7 +6,7 @@ const good: MachineFacts = {
   kernelRelease: '6.1.0-18-amd64',
   nodeVersion: 'v20.19.0',
   uid: 0,
-  overlay: true,
+  overlay: 'in the kernel',
   missingNamespaces: [],
   seccomp: { supported: true, profilePath: '/usr/share/containers/seccomp.json' },
   nftablesTrouble: undefined,
@@ -59,13 +59,18 @@ describe('nodelet doctor', () => {
     expect(verdictOf({ cgroup, fixHybridCgroups: false }, 'cgroups')?.verdict).to.equal('fail');
   });
 
+  it('takes overlayfs that is a module yet to be loaded', () => {
+    expect(verdictOf({ overlay: 'a module' }, 'overlayfs')?.verdict).to.equal('ok');
+    expect(verdictOf({ overlay: 'none' }, 'overlayfs')?.verdict).to.equal('fail');
+  });
+
   it('gives a remedy with everything that is not ok', () => {
     const bad = diagnose({
       ...good,
       kernelRelease: '4.19.0',
       uid: 1000,
       nodeVersion: 'v18.0.0',
-      overlay: false,
+      overlay: 'none',
       missingNamespaces: ['pid'],
       seccomp: { supported: true, profilePath: undefined },
       nftablesTrouble: 'Operation not permitted',
