@@ -16,6 +16,8 @@ export interface ApiServerParts {
   agent: Agent;
   socketPath: string;
   log: Log;
+  /** Certificate of the runtime's streaming server, PEM, where it serves over TLS. */
+  streamCertificate?: Buffer | undefined;
   /** Shown at /version. Default `0.1.0`. */
   version?: string;
 }
@@ -28,7 +30,8 @@ export interface ApiServer {
 }
 
 /** The HTTP API of the agent on a Unix socket. Failures are Kubernetes Status objects. */
-export function createApiServer({ agent, socketPath, log, version = '0.1.0' }: ApiServerParts): ApiServer {
+export function createApiServer(parts: ApiServerParts): ApiServer {
+  const { agent, socketPath, log, streamCertificate, version = '0.1.0' } = parts;
   const stopping = new AbortController();
   const router = findMyWay({ ignoreTrailingSlash: true, maxParamLength: 260 });
   for (const { method, path, handle } of routes(agent, version))
@@ -66,7 +69,7 @@ export function createApiServer({ agent, socketPath, log, version = '0.1.0' }: A
       response.destroy();
     });
   });
-  const upgrades = serveUpgrades(server, { agent, log });
+  const upgrades = serveUpgrades(server, { agent, log, streamCertificate });
 
   return {
     start: async () => {

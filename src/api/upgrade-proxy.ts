@@ -1,7 +1,15 @@
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { rootCertificates } from 'node:tls';
 import { NodeletError } from '../base/errors.js';
+
+/** Where to, and a certificate that is trusted there besides the usual ones. */
+export interface ProxyTarget {
+  url: string;
+  certificate: Buffer | undefined;
+}
 
 /**
  * Passes a client's upgrade request on to `url` and then joins the two connections byte for byte, as the kubelet and the
@@ -9,14 +17,21 @@ import { NodeletError } from '../base/errors.js';
  */
 export async function proxyUpgrade(
   client: { request: IncomingMessage; socket: Duplex; head: Buffer },
-  url: string,
+  { url, certificate }: ProxyTarget,
 ): Promise<void> {
-  const { host, ...headers } = client.request.headers;
-  const upstream = httpRequest(url, { method: client.request.method, headers });
+  // Apart, as they came: Go's servers don't look into a list for a protocol.
+  const { host, ...headers } = client.request.headersDistinct;
+  const options = { method: client.request.method, headers };
+  const upstream = url.startsWith('https:')
+    ? httpsRequest(url, {
+        ...options,
+        ca: [...rootCertificates, ...(certificate === undefined ? [] : [certificate])],
+      })
+    : httpRequest(url, options);
   await new Promise<void>((resolve, reject) => {
     upstream.once('error', (error) =>
       reject(
-        new NodeletError('unavailable', `the runtime's stream ${host ?? ''} failed: ${error.message}`, {
+        new NodeletError('unavailable', `the runtime's stream ${host?.[0] ?? ''} failed: ${error.message}`, {
           cause: error,
         }),
       ),

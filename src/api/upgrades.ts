@@ -18,8 +18,15 @@ export interface Upgrades {
   stop(): void;
 }
 
+export interface UpgradeParts {
+  agent: Agent;
+  log: Log;
+  /** What the runtime's streaming server shows, where it serves over TLS. */
+  streamCertificate: Buffer | undefined;
+}
+
 /** Serves the requests that become something other than HTTP: exec, passed through to the runtime's streaming server. */
-export function serveUpgrades(server: Server, { agent, log }: { agent: Agent; log: Log }): Upgrades {
+export function serveUpgrades(server: Server, { agent, log, streamCertificate }: UpgradeParts): Upgrades {
   const router = findMyWay({ ignoreTrailingSlash: true, maxParamLength: 260 });
   router.on(['GET', 'POST'], execPath, () => undefined);
   const sockets = new Set<Duplex>();
@@ -34,7 +41,10 @@ export function serveUpgrades(server: Server, { agent, log }: { agent: Agent; lo
     const pod = found.params as unknown as PodName;
     await proxyUpgrade(
       { request, socket, head },
-      await agent.execUrl(pod, exec, backgroundContext(log, hangUp.signal)),
+      {
+        url: await agent.execUrl(pod, exec, backgroundContext(log, hangUp.signal)),
+        certificate: streamCertificate,
+      },
     );
   };
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import type { Log } from '../base/call-context.js';
+import { NodeletError } from '../base/errors.js';
 import { splitHostPort } from '../base/host-port.js';
 import { createAgent } from '../agent/agent.js';
 import { createApiServer } from '../api/server.js';
@@ -7,6 +8,7 @@ import { withListStreams } from '../cri/list-streams.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
 import { createStreamingServer } from '../cri/streaming/server.js';
+import type { TlsIdentity } from '../cri/streaming/server.js';
 import { createImages } from '../images/image-room.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';
@@ -34,8 +36,10 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     log: log.child({ room: 'images' }),
     onPull: ({ ok, bytes }) => metrics.imagePull({ result: ok ? 'success' : 'failure', bytes }),
   });
+  const tls = await streamIdentity(config, host);
   const streams = createStreamingServer({
     address: config.streaming.address,
+    tls,
     ...host,
     log: log.child({ room: 'cri' }),
   });
@@ -52,7 +56,12 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     log: log.child({ room: 'agent' }),
     config: { ...config, machineMemoryBytes: totalmem() },
   });
-  const api = createApiServer({ agent, socketPath: config.apiSocket, log: log.child({ room: 'api' }) });
+  const api = createApiServer({
+    agent,
+    socketPath: config.apiSocket,
+    log: log.child({ room: 'api' }),
+    streamCertificate: tls?.cert,
+  });
   const cri = createCriServer({
     runtime,
     log,
@@ -95,4 +104,18 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
       await host.store.close();
     },
   };
+}
+
+/** The certificate and key that the configuration names. */
+async function streamIdentity(
+  { streaming: { tlsCert, tlsKey } }: NodeConfig,
+  { files }: Host,
+): Promise<TlsIdentity | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const read = async (field: string, path: string): Promise<Buffer> => {
+    const content = await files.read(path);
+    if (content !== undefined) return content;
+    throw new NodeletError('not-found', `there is no file ${path}`, { field: `streaming.${field}` });
+  };
+  return { cert: await read('tlsCert', tlsCert), key: await read('tlsKey', tlsKey) };
 }

@@ -77,14 +77,26 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     runDir,
     runtimes,
     network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet', ...network },
-    streaming: { address: '127.0.0.1:0', ...streaming },
+    streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined, ...streaming },
     stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
     reader.fail(['defaultRuntime'], `no runtime is called ${config.defaultRuntime}; there are: ${known}`);
   }
+  checkStreaming(config.streaming, reader);
   return config;
+}
+
+/** A token in the URL is all that guards a session, so in clear text it must not leave the machine. */
+function checkStreaming({ address, tlsCert, tlsKey }: StreamingConfigSection, reader: ConfigReader): void {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    const missing = tlsCert === undefined ? 'tlsCert' : 'tlsKey';
+    reader.fail(['streaming', missing], 'is required: a certificate and its key go together');
+  }
+  if (tlsCert === undefined && !/^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):/.test(address)) {
+    reader.fail(['streaming', 'address'], 'must have a loopback host, or tlsCert and tlsKey beside it');
+  }
 }
 
 type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats'>> & {
@@ -136,12 +148,13 @@ const networkRules: Record<string, Rule> = {
   table: matching(/^[a-zA-Z]\w{0,30}$/, 'an nft table name'),
 };
 
-/** A token in the URL is all that guards a session, so it must not leave the machine. */
 const streamingRules: Record<string, Rule> = {
   address: (value) =>
-    isHostPort(value) && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):/.test(String(value))
+    isHostPort(value) && !/^(0\.0\.0\.0|\[::\]):/.test(String(value))
       ? undefined
-      : 'must be HOST:PORT with a loopback host, such as 127.0.0.1:0',
+      : 'must be HOST:PORT, with the host that clients come to, such as 127.0.0.1:0',
+  tlsCert: absolutePath,
+  tlsKey: absolutePath,
 };
 
 /** Shorter periods would keep the daemon busy with nothing else, longer ones make rates that mislead. */

@@ -50,8 +50,14 @@ export interface NetworkConfigSection {
 }
 
 export interface StreamingConfigSection {
-  /** `HOST:PORT` on loopback where exec sessions are served, port 0 for any free one. Default 127.0.0.1:0. */
+  /**
+   * `HOST:PORT` where streams (exec, attach, port-forward) are served, port 0 for any free one. Default 127.0.0.1:0. Clients
+   * find HOST in their URLs. A token in the URL is all that guards a session, so other hosts than loopback need TLS.
+   */
   address: string;
+  /** PEM files of a certificate (with its chain) and its key: streams are served over TLS. Default none. */
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
 }
 
 export interface StatsConfigSection {

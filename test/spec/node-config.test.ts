@@ -50,6 +50,21 @@ describe('node configuration', () => {
     ['a subnet too small', 'network: { subnet: 10.88.0.0/31 }\n', ['network.subnet', '/29']],
     ['an octet too large', 'network: { subnet: 10.300.0.0/16 }\n', ['network.subnet', 'IPv4 subnet']],
     ['a metrics address without port', 'metricsAddress: localhost\n', ['metricsAddress', 'HOST:PORT']],
+    [
+      'streams in clear text off the machine',
+      'streaming: { address: "10.0.0.1:80" }\n',
+      ['address', 'tlsCert'],
+    ],
+    [
+      'streams at no address',
+      'streaming: { address: "0.0.0.0:80" }\n',
+      ['streaming.address', 'clients come to'],
+    ],
+    [
+      'a certificate without its key',
+      'streaming: { tlsCert: /c.pem }\n',
+      ['streaming.tlsKey', 'is required'],
+    ],
     ['a registry without host', 'registries:\n  - insecure: true\n', ['registries.0.host', 'required', ':2']],
     ['a list as a map', 'registries: {}\n', ['registries', 'must be a list']],
     ['a default runtime that nobody defined', 'defaultRuntime: kata\n', ['defaultRuntime', 'crun']],

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../base/call-context.js';
@@ -15,9 +16,16 @@ import type { StreamingSession } from './session-serving.js';
 import { SessionServing } from './session-serving.js';
 import { agree, protocolsOf, requirePorts } from './upgrade-request.js';
 
+export interface TlsIdentity {
+  cert: Buffer;
+  key: Buffer;
+}
+
 export interface StreamingServerParts {
-  /** `HOST:PORT` on loopback; port 0 takes a free one. */
+  /** `HOST:PORT`, the host as clients are to call it; port 0 takes a free one. */
   address: string;
+  /** Certificate chain and key, PEM; without them streams are served in clear text. */
+  tls?: TlsIdentity | undefined;
   clock: Clock;
   random: Random;
   log: Log;
@@ -40,19 +48,19 @@ const requestLimits = {
 const maxConnections = 2048;
 
 /** The server behind the URLs of CRI's streaming rpcs: one session per URL, over WebSocket or SPDY. */
-export function createStreamingServer({
-  address,
-  clock,
-  random,
-  log,
-}: StreamingServerParts): StreamingServer {
+export function createStreamingServer(parts: StreamingServerParts): StreamingServer {
+  const { address, tls, clock, random, log } = parts;
   const tokens = new SessionTokens<StreamingSession>(clock, random);
   const serving = new SessionServing({ clock, log });
-  const http = createServer(requestLimits, (_request, response) => {
+  const refuse = (_request: IncomingMessage, response: ServerResponse): void => {
     response
       .writeHead(404, { 'content-type': 'text/plain' })
       .end('what is here is reached by an upgrade to WebSocket or SPDY/3.1; this is no such request\n');
-  });
+  };
+  const http =
+    tls === undefined
+      ? createServer(requestLimits, refuse)
+      : createTlsServer({ ...requestLimits, ...tls }, refuse);
   http.maxConnections = maxConnections;
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     try {
@@ -113,7 +121,7 @@ export function createStreamingServer({
   function baseUrl(): string {
     const bound = http.address() as AddressInfo | null;
     if (bound === null) throw new NodeletError('unavailable', 'the streaming server does not run');
-    const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-    return `http://${host}:${bound.port}`;
+    const host = address.slice(0, address.lastIndexOf(':'));
+    return `${tls === undefined ? 'http' : 'https'}://${host}:${bound.port}`;
   }
 }

@@ -86,7 +86,7 @@ export class SessionServing {
       return serveCommand(client, session.command, this.parts);
     }
     if (isTunnelled(protocol)) return this.forwardOverSpdy(session.forward, createWebSocketStream(socket));
-    return serveWebSocketForward(socket, session.forward);
+    return serveWebSocketForward(socket, session.forward, this.parts.clock);
   }
 
   /** The library takes no name with a slash for a subprotocol, as Kubernetes' tunnel has it, so the answer is put in here. */

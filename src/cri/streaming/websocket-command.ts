@@ -6,11 +6,11 @@ import type { TerminalSize } from '../../ports/interactive-processes.js';
 import type { Channel } from './channels.js';
 import { channels, decodeFrame, decodeSize, encodeFrame } from './channels.js';
 import type { CommandClient, CommandStreams } from './command-client.js';
+import { watchLiveness } from './liveness.js';
 import type { Outcome } from './outcome.js';
 import { encodeOutcome, encodeOutcomeText } from './outcome.js';
 import { tellsStatus } from './protocols.js';
 
-const heartbeatMs = 3000;
 const normalClosure = 1000;
 
 /** A client that speaks the remote command protocol over WebSocket. */
@@ -22,7 +22,7 @@ export class WebSocketCommand implements CommandClient {
   private readonly end = new AbortController();
   private size: TerminalSize | undefined;
   private changed: (size: TerminalSize) => void = () => undefined;
-  private stopHeartbeat: () => void = () => undefined;
+  private readonly moved: () => void;
 
   constructor(
     private readonly socket: WebSocket,
@@ -35,10 +35,9 @@ export class WebSocketCommand implements CommandClient {
     socket.on('error', () => undefined);
     socket.once('close', () => {
       this.end.abort(new NodeletError('canceled', 'the client has gone away'));
-      this.stopHeartbeat();
     });
     this.stdin.on('drain', () => socket.resume());
-    this.heartbeat();
+    this.moved = watchLiveness(socket, options.clock);
     // An empty message tells the client that the command is on its way, as the kubelet does.
     this.ready = this.transmit(streams.stdout ? channels.stdout : channels.error, Buffer.alloc(0));
     this.ready.catch(() => undefined);
@@ -85,20 +84,12 @@ export class WebSocketCommand implements CommandClient {
   }
 
   private transmit(channel: Channel, data: Buffer): Promise<void> {
+    this.moved();
     return new Promise((resolve, reject) => {
       this.socket.send(encodeFrame(channel, data), (error) => {
         if (error) reject(error);
         else resolve();
       });
-    });
-  }
-
-  /** A paused connection does not notice that its client has gone; a failing write does. */
-  private heartbeat(): void {
-    this.stopHeartbeat = this.options.clock.after(heartbeatMs, () => {
-      if (this.socket.readyState !== this.socket.OPEN) return;
-      this.socket.ping();
-      this.heartbeat();
     });
   }
 }

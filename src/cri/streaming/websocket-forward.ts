@@ -2,7 +2,9 @@ import { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { ForwardSession } from '../../ports/cri/streaming.js';
 import { decodeFrame, encodeFrame } from './channels.js';
+import type { Clock } from '../../ports/clock.js';
 import { forward } from './forward-connection.js';
+import { watchLiveness } from './liveness.js';
 
 const normalClosure = 1000;
 
@@ -11,10 +13,17 @@ const normalClosure = 1000;
  * each, number i has channel 2i for data and 2i+1 for its errors. The first message on each is the port, two bytes, the
  * lower one first. There is no half-close: the connection ends when all of them have.
  */
-export async function serveWebSocketForward(socket: WebSocket, session: ForwardSession): Promise<void> {
+export async function serveWebSocketForward(
+  socket: WebSocket,
+  session: ForwardSession,
+  clock: Clock,
+): Promise<void> {
+  const moved = watchLiveness(socket, clock);
   // An error is followed by close, which is what counts.
   socket.on('error', () => undefined);
-  const connections = session.ports.map((port, index) => new ChannelStream(socket, index * 2, port));
+  const connections = session.ports.map(
+    (port, index) => new ChannelStream({ socket, channel: index * 2, port, moved }),
+  );
   socket.on('message', (message: RawData) => {
     const frame = decodeFrame(message as Buffer);
     if (frame === undefined || frame.channel % 2 === 1) return;
@@ -32,14 +41,27 @@ export async function serveWebSocketForward(socket: WebSocket, session: ForwardS
   if (socket.readyState === socket.OPEN) socket.close(normalClosure);
 }
 
+interface ChannelStreamParts {
+  socket: WebSocket;
+  channel: number;
+  port: number;
+  /** Called when something goes out. */
+  moved: () => void;
+}
+
 /** The data channel of one port. */
 class ChannelStream extends Duplex {
-  constructor(
-    private readonly socket: WebSocket,
-    private readonly channel: number,
-    readonly port: number,
-  ) {
+  readonly port: number;
+  private readonly socket: WebSocket;
+  private readonly channel: number;
+  private readonly moved: () => void;
+
+  constructor({ socket, channel, port, moved }: ChannelStreamParts) {
     super();
+    this.socket = socket;
+    this.channel = channel;
+    this.port = port;
+    this.moved = moved;
     this.on('error', () => undefined);
     const number = Buffer.alloc(2);
     number.writeUInt16LE(port);
@@ -60,6 +82,7 @@ class ChannelStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.moved();
     this.socket.send(encodeFrame(this.channel, chunk), (error) => done(error ?? null));
   }
 

@@ -1,4 +1,5 @@
 import http from 'node:http';
+import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import transport from 'spdy-transport';
 import type { Connection, Stream } from 'spdy-transport';
@@ -21,7 +22,7 @@ export interface OpenStream {
 }
 
 /** Upgrades a connection to SPDY/3.1 at `url`, offering the protocols given; rejects with the answer's text when it is refused. */
-export async function connectSpdy(url: string, protocols: string[]): Promise<SpdyClient> {
+export async function connectSpdy(url: string, protocols: string[], ca?: Buffer): Promise<SpdyClient> {
   const { socket, protocol } = await new Promise<{ socket: Duplex; protocol: string | undefined }>(
     (resolve, reject) => {
       const headers = {
@@ -29,7 +30,8 @@ export async function connectSpdy(url: string, protocols: string[]): Promise<Spd
         upgrade: 'SPDY/3.1',
         ...(protocols.length === 0 ? {} : { 'x-stream-protocol-version': protocols }),
       };
-      const request = http.request(url, { method: 'POST', headers });
+      const options = { method: 'POST', headers };
+      const request = ca === undefined ? http.request(url, options) : https.request(url, { ...options, ca });
       request.once('upgrade', (response, upgraded) => {
         const chosen = response.headers['x-stream-protocol-version'];
         resolve({ socket: upgraded, protocol: [chosen].flat()[0] });

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Log } from '../../../base/call-context.js';
 import { NodeletError } from '../../../base/errors.js';
 import type { Clock } from '../../../ports/clock.js';
+import { heartbeatMs, idleMs } from '../liveness.js';
 import {
   FrameDecoder,
   broken,
@@ -29,9 +30,6 @@ export interface SpdyConnectionParts {
 const maxStreams = 1024;
 /** Streams take turns on the socket by pieces of this size. */
 const maxDataBytes = 32 * 1024;
-const heartbeatMs = 3000;
-/** As long as the kubelet lets a connection stay on which nothing moves. */
-const idleMs = 4 * 3600 * 1000;
 /** How long a client may take to close the connection, and then to see that this side has. */
 const partingMs = 1000;
 const lingerMs = 5000;
