@@ -3,13 +3,24 @@ import type { Mount } from '../ports/cri/messages.js';
 import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
 import type { ResolvedImageUser } from '../spec/image-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
-import { hostDevices } from './host-devices.js';
+import { withCdiDevices } from './cdi-devices.js';
+import { grantDevices } from './host-devices.js';
 import { prepareMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
 import { containerSecurity } from './process-security.js';
+import { serviceClasses } from './service-classes.js';
 
-/** Writes the folders and the OCI spec that a container starts from; gives the user it will run as and its mounts as told. */
+/** What the container's record keeps of it. */
+interface WrittenBundle {
+  user: ResolvedImageUser;
+  /** As a status tells them. */
+  mounts: Mount[];
+  /** The runtime has something to run once the container is gone. */
+  hasPoststop: boolean;
+}
+
+/** Writes the folders and the OCI spec that a container starts from; gives what its record keeps of that. */
 export class ContainerBundles {
   private toldOfOomScore = false;
 
@@ -19,7 +30,7 @@ export class ContainerBundles {
     record: ContainerRecord,
     sandbox: SandboxRecord,
     made: { rootfs: string; image: ImageInfo },
-  ): Promise<{ user: ResolvedImageUser; mounts: Mount[] }> {
+  ): Promise<WrittenBundle> {
     const { host, limits } = this.pods.parts;
     const { files } = host;
     const { config } = record;
@@ -35,7 +46,15 @@ export class ContainerBundles {
       fileLabel: security.selinux?.mount,
     });
     const sandboxDir = this.pods.sandboxDir(sandbox.id);
-    const spec = buildContainerSpec({
+    const classes = await serviceClasses(
+      {
+        name: config.metadata?.name ?? '',
+        annotations: config.annotations,
+        podAnnotations: sandbox.config.annotations,
+      },
+      { files, config: this.pods.parts.config },
+    );
+    const plain = buildContainerSpec({
       config,
       mounts,
       sandboxId: sandbox.id,
@@ -53,12 +72,21 @@ export class ContainerBundles {
         hostname: `${sandboxDir}/hostname`,
         shm: usesHostIpc(sandbox.config) ? '/dev/shm' : this.pods.shmPath(sandbox.id),
       },
-      hostDevices: config.linux?.security_context?.privileged === true ? await hostDevices(files) : [],
+      devices: await grantDevices(files, {
+        devices: config.devices,
+        privileged: config.linux?.security_context?.privileged ?? false,
+      }),
+      classes,
       machine: limits,
     });
+    const spec = await withCdiDevices(plain, config, { files, dirs: this.pods.parts.config.cdiDirs });
     this.tellOfOomScore(record);
     await files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
-    return { user: security.user, mounts: mounts.map(({ mount }) => mount) };
+    return {
+      user: security.user,
+      mounts: mounts.map(({ mount }) => mount),
+      hasPoststop: spec.hooks?.poststop !== undefined,
+    };
   }
 
   /** Once: every pod of a kubelet asks for such scores. */

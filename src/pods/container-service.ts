@@ -92,8 +92,8 @@ export class ContainerService {
       const { rootfs } = await images.snapshots.prepare(id, image.id);
       throwIfGone(ctx);
       ctx.phase('spec');
-      const { user, mounts } = await this.bundles.write(record, sandbox, { rootfs, image });
-      record.mounts = mounts;
+      const { user, ...written } = await this.bundles.write(record, sandbox, { rootfs, image });
+      Object.assign(record, written);
       record.user = newLinuxContainerUser({
         uid: String(user.uid),
         gid: String(user.gid),

@@ -6,9 +6,9 @@ import type { Pods } from './pods.js';
 
 /** A container as the OCI runtime of its sandbox knows it. */
 export function containerTarget(pods: Pods, record: ContainerRecord): RunnerTarget & { id: ContainerId } {
-  const { id, bundle, cgroupPath, sandboxId } = record;
+  const { id, bundle, cgroupPath, sandboxId, hasPoststop = false } = record;
   const handler = pods.parts.runner.resolveHandler(pods.ledger.sandbox(sandboxId)?.handler ?? '');
-  return { id, handler, bundle, cgroupPath };
+  return { id, handler, bundle, cgroupPath, hasPoststop };
 }
 
 /** The container of an id or a prefix of one; `wrong-state` unless it runs. */

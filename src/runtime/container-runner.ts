@@ -12,6 +12,8 @@ export interface RunnerTarget {
   bundle: string;
   /** Undefined for what no record knows. */
   cgroupPath: string | undefined;
+  /** Has hooks to be run after its end. */
+  hasPoststop?: boolean;
 }
 
 export interface MonitoredStart extends RunnerTarget {

@@ -88,8 +88,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
    * What the runtime's `delete` does once all processes have ended, at a tenth of what starting it costs: the cgroup goes,
    * then the runtime's folder of the container. False where processes are left, which takes the runtime itself.
    */
-  const removeEnded = async ({ cgroupPath, handler, id }: RunnerTarget): Promise<boolean> => {
-    if (cgroupPath === undefined) return false;
+  const removeEnded = async ({ cgroupPath, handler, id, hasPoststop }: RunnerTarget): Promise<boolean> => {
+    if (cgroupPath === undefined || hasPoststop === true) return false;
     try {
       await cgroups.remove(cgroupPath);
     } catch (thrown) {
@@ -102,7 +102,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
 
   /** Ends what is left in the cgroup: process 1 where it lives, or those that it has left behind in the pod's PID namespace. */
   const removeKilled = async (target: RunnerTarget): Promise<boolean> => {
-    if (target.cgroupPath === undefined) return false;
+    if (target.cgroupPath === undefined || target.hasPoststop === true) return false;
     await cgroups.kill(target.cgroupPath, killPatienceMs);
     return removeEnded(target);
   };

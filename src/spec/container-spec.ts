@@ -4,7 +4,7 @@ import type { PodFiles, PreparedMount } from './container-mounts.js';
 import { containerMounts, rootPropagation } from './container-mounts.js';
 import { ociResources } from './container-resources.js';
 import type { MachineLimits } from './machine-limits.js';
-import type { OciDevice, OciSpec } from './oci-spec-types.js';
+import type { OciBlockIo, OciDevice, OciDeviceRule, OciIntelRdt, OciSpec } from './oci-spec-types.js';
 import type { ProcessSecurity } from './process-security.js';
 import { linuxSecurity, processSecurity } from './process-security.js';
 
@@ -24,8 +24,10 @@ export interface ContainerSpecInput {
   /** The pod's, or the host's where the pod has none of its own. */
   hostname: string;
   files: PodFiles;
-  /** Device files of the host, for a privileged container. */
-  hostDevices: OciDevice[];
+  /** Beyond those that every container has; `rules` are for one that isn't privileged. */
+  devices: { files: OciDevice[]; rules: OciDeviceRule[] };
+  /** Of block I/O and of caches, where annotations choose some. */
+  classes: { blockIo: OciBlockIo | undefined; intelRdt: OciIntelRdt | undefined };
   machine: MachineLimits;
 }
 
@@ -33,12 +35,13 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 /** OCI config of a pod's container, from the CRI config over the image's (runtime-spec config.md and config-linux.md). */
 export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
-  const { config, image, machine } = input;
+  const { config, image, machine, classes } = input;
   const context = config.linux?.security_context ?? null;
   const privileged = context?.privileged ?? false;
   const resources = config.linux?.resources ?? null;
   const readOnlyRoot = context?.readonly_rootfs ?? false;
   const propagation = rootPropagation(config);
+  const limits = ociResources(resources, privileged, machine.hugepageSizes);
   return {
     ociVersion: '1.0.2',
     process: {
@@ -60,10 +63,16 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     linux: {
       namespaces: namespaces(input, privileged),
       cgroupsPath: input.cgroupsPath,
-      resources: ociResources(resources, privileged, machine.hugepageSizes),
+      resources: {
+        ...limits,
+        devices: [...(limits.devices ?? []), ...input.devices.rules],
+        ...(classes.blockIo === undefined ? {} : { blockIO: classes.blockIo }),
+      },
+      ...(classes.intelRdt === undefined ? {} : { intelRdt: classes.intelRdt }),
       ...linuxSecurity(input.security),
+      ...(input.devices.files.length === 0 ? {} : { devices: input.devices.files }),
       ...(privileged
-        ? { devices: input.hostDevices }
+        ? {}
         : { maskedPaths: context?.masked_paths ?? [], readonlyPaths: context?.readonly_paths ?? [] }),
       ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
     },

@@ -9,6 +9,7 @@ import type {
 import { validateResources } from './container-resources.js';
 import { securityField, validateContainerSecurity } from './container-security-validate.js';
 import type { MachineLimits } from './machine-limits.js';
+import { validateDevices } from './device-validate.js';
 import { validateMounts } from './mount-validate.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
 import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
@@ -27,8 +28,6 @@ export function validateContainerConfig(
   if (config.metadata.name === '') throw invalid('config.metadata.name', 'is empty');
   if ((config.image?.image ?? '') === '') throw invalid('config.image.image', 'is empty');
   if (config.windows !== null) throw unsupported('config.windows', 'this node runs Linux containers');
-  if (config.CDI_devices.length > 0) throw unsupported('config.CDI_devices', 'CDI is not supported yet');
-  if (config.devices.length > 0) throw unsupported('config.devices', 'host devices are not supported yet');
   if (config.working_dir !== '' && !config.working_dir.startsWith('/')) {
     throw invalid('config.working_dir', 'is not an absolute path');
   }
@@ -40,6 +39,7 @@ export function validateContainerConfig(
   validateWords(config.args, 'config.args');
   config.envs.forEach((env, index) => validateEnv(env, `config.envs[${index}]`));
   validateMounts(config.mounts);
+  validateDevices(config.devices);
   validateMappings(config.mounts);
   const linux = config.linux;
   if (linux === null) return;

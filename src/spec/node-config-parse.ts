@@ -1,6 +1,7 @@
-import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
-import type { Node, YAMLMap } from 'yaml';
+import type { YAMLMap } from 'yaml';
 import { NodeletError } from '../base/errors.js';
+import type { Rule } from './config-reader.js';
+import { ConfigReader, absolutePath, text, truth } from './config-reader.js';
 import type {
   NetworkConfigSection,
   NodeConfig,
@@ -9,6 +10,7 @@ import type {
   StatsConfigSection,
   StreamingConfigSection,
 } from './node-config.js';
+import { readBlockIoClasses, readRdtClasses } from './service-class-config.js';
 
 /** Keys that command-line flags can set; a flag wins over the file. */
 export type NodeConfigOverrides = Partial<
@@ -72,6 +74,9 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     conmonPath: '/usr/bin/conmon',
     fixHybridCgroups: true,
     registries: [],
+    cdiDirs: ['/etc/cdi', '/var/run/cdi'],
+    blockIoClasses: {},
+    rdtClasses: {},
     logLevel: 'info',
     ...merged,
     runDir,
@@ -104,13 +109,6 @@ type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats'>> & {
   streaming?: Partial<StreamingConfigSection>;
   stats?: Partial<StatsConfigSection>;
 };
-/** What is wrong with a value, or undefined. */
-type Rule = (value: unknown) => string | undefined;
-
-const text: Rule = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text');
-const truth: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
-const absolutePath: Rule = (value) =>
-  typeof value === 'string' && value.startsWith('/') ? undefined : 'must be an absolute path';
 const oneOf =
   (...allowed: string[]): Rule =>
   (value) =>
@@ -196,7 +194,17 @@ function subnetProblem(value: unknown): string | undefined {
 function readSections(reader: ConfigReader): Given {
   const root = reader.root;
   if (root === undefined) return {};
-  const known = [...Object.keys(rules), 'network', 'streaming', 'stats', 'runtimes', 'registries'];
+  const known = [
+    ...Object.keys(rules),
+    'network',
+    'streaming',
+    'stats',
+    'runtimes',
+    'registries',
+    'cdiDirs',
+    'blockIoClasses',
+    'rdtClasses',
+  ];
   const given: Record<string, unknown> = {};
   for (const [key, node] of reader.entries(root, [], known)) {
     if (key === 'network') given[key] = reader.checked(reader.mapAt(node, [key]), [key], networkRules);
@@ -205,9 +213,18 @@ function readSections(reader: ConfigReader): Given {
     else if (key === 'stats') given[key] = reader.checked(reader.mapAt(node, [key]), [key], statsRules);
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
+    else if (key === 'cdiDirs') given[key] = readFolders(reader, node, key);
+    else if (key === 'blockIoClasses') given[key] = readBlockIoClasses(reader, node);
+    else if (key === 'rdtClasses') given[key] = readRdtClasses(reader, node);
     else given[key] = reader.value(node, [key], rules[key] ?? text);
   }
   return given;
+}
+
+function readFolders(reader: ConfigReader, node: unknown, key: string): string[] {
+  return reader
+    .listAt(node, [key])
+    .map((item, index) => reader.value(item, [key, index], absolutePath) as string);
 }
 
 function readRuntimes(reader: ConfigReader, map: YAMLMap): Record<string, RuntimeHandlerConfig> {
@@ -228,77 +245,4 @@ function readRegistries(reader: ConfigReader, node: unknown): RegistryConfig[] {
     const found = reader.checked(reader.mapAt(item, path), path, { host: text, insecure: truth }, ['host']);
     return { host: found['host'] as string, insecure: (found['insecure'] ?? false) as boolean };
   });
-}
-
-type Path = readonly (string | number)[];
-
-/** One YAML document whose complaints name file, line and key. */
-class ConfigReader {
-  readonly root: YAMLMap | undefined;
-  private readonly lines = new LineCounter();
-
-  constructor(
-    content: string,
-    private readonly fileName: string,
-  ) {
-    const document = parseDocument(content, { lineCounter: this.lines });
-    const [error] = document.errors;
-    if (error !== undefined) {
-      const line = this.lines.linePos(error.pos[0]).line;
-      throw new NodeletError('invalid', `${fileName}:${line}: ${error.message.split('\n')[0] ?? ''}`);
-    }
-    const contents: unknown = document.contents;
-    const empty = contents === null || (isScalar(contents) && contents.value === null);
-    this.root = empty ? undefined : this.mapAt(contents, []);
-  }
-
-  /** Keys and values of a map; a key outside of `known` is refused. */
-  entries(map: YAMLMap, path: Path, known?: readonly string[]): [string, unknown][] {
-    return map.items.map(({ key, value }) => {
-      const name = isScalar(key) ? String(key.value) : String(key);
-      if (known !== undefined && !known.includes(name)) {
-        this.fail([...path, name], `unknown key; known are: ${known.join(', ')}`, key);
-      }
-      return [name, value];
-    });
-  }
-
-  /** A map of plain values, each held against its rule. */
-  checked(
-    map: YAMLMap,
-    path: Path,
-    wanted: Record<string, Rule>,
-    required: string[] = [],
-  ): Record<string, unknown> {
-    const found: Record<string, unknown> = {};
-    for (const [key, node] of this.entries(map, path, Object.keys(wanted))) {
-      found[key] = this.value(node, [...path, key], wanted[key] ?? text);
-    }
-    for (const key of required) if (!(key in found)) this.fail([...path, key], 'is required', map);
-    return found;
-  }
-
-  value(node: unknown, path: Path, rule: Rule): unknown {
-    const value = isScalar(node) ? node.value : undefined;
-    const problem = rule(value);
-    if (problem !== undefined) this.fail(path, problem, node);
-    return value;
-  }
-
-  mapAt(node: unknown, path: Path): YAMLMap {
-    return isMap(node) ? node : this.fail(path, 'must be a map of keys', node);
-  }
-
-  listAt(node: unknown, path: Path): unknown[] {
-    const items = (node as { items?: unknown } | null)?.items;
-    return Array.isArray(items) && !isMap(node) ? items : this.fail(path, 'must be a list', node);
-  }
-
-  fail(path: Path, problem: string, node?: unknown): never {
-    const offset = (node as Node | null | undefined)?.range?.[0];
-    const where =
-      offset === undefined ? this.fileName : `${this.fileName}:${this.lines.linePos(offset).line}`;
-    const field = path.length === 0 ? {} : { field: path.join('.') };
-    throw new NodeletError('invalid', `${problem} (${where})`, field);
-  }
 }

@@ -30,6 +30,12 @@ export interface NodeConfig {
   streaming: StreamingConfigSection;
   stats: StatsConfigSection;
   registries: RegistryConfig[];
+  /** Folders of CDI files, the last one above the others. Default /etc/cdi and /var/run/cdi. */
+  cdiDirs: string[];
+  /** Classes of block I/O by name, which annotations of pods and containers choose. Default none. */
+  blockIoClasses: Record<string, BlockIoRule[]>;
+  /** Classes of caches and memory bandwidth by name, likewise. Default none. */
+  rdtClasses: Record<string, RdtClass>;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -72,4 +78,22 @@ export interface RegistryConfig {
   host: string;
   /** https whose certificate isn't verified, else plain http. A registry on loopback that isn't listed is spoken to in plain http. */
   insecure: boolean;
+}
+
+/** What a class of block I/O sets: a weight or rates, for the devices named or (a weight alone) for all. Rates per second, bytes or operations. */
+export interface BlockIoRule {
+  /** Paths of block devices, `*` and `?` stand for any characters of a name. Empty: all devices, for a weight. */
+  devices: string[];
+  /** 10 to 1000. */
+  weight?: number;
+  throttleReadBps?: number;
+  throttleWriteBps?: number;
+  throttleReadIops?: number;
+  throttleWriteIops?: number;
+}
+
+/** Schemata that a class of caches and memory bandwidth is made with, in resctrl's form (`L3:0=ff`, `MB:0=50`); none: the group is there. */
+export interface RdtClass {
+  l3CacheSchema?: string;
+  memBwSchema?: string;
 }

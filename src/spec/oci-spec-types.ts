@@ -25,12 +25,56 @@ export interface OciDeviceRule {
 /** A device file to make in the container. */
 export interface OciDevice {
   path: string;
-  type: 'c' | 'b';
+  type: 'c' | 'b' | 'u' | 'p';
   major: number;
   minor: number;
-  fileMode: number;
+  /** Default 0o666. */
+  fileMode?: number;
   uid: number;
   gid: number;
+}
+
+/** A program of the host that the runtime runs at a point of a container's life. */
+export interface OciHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
+}
+
+export type OciHooks = Partial<
+  Record<
+    'prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop',
+    OciHook[]
+  >
+>;
+
+/** Rates of one block device: bytes or operations per second. */
+export interface OciThrottle {
+  major: number;
+  minor: number;
+  rate: number;
+}
+
+export interface OciBlockIo {
+  weight?: number;
+  weightDevice?: { major: number; minor: number; weight: number }[];
+  throttleReadBpsDevice?: OciThrottle[];
+  throttleWriteBpsDevice?: OciThrottle[];
+  throttleReadIOPSDevice?: OciThrottle[];
+  throttleWriteIOPSDevice?: OciThrottle[];
+}
+
+/** A group of resctrl, the kernel's control of caches and memory bandwidth. */
+export interface OciIntelRdt {
+  closID?: string;
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  schemata?: string[];
+  enableCMT?: boolean;
+  enableMBM?: boolean;
+  enableMonitoring?: boolean;
 }
 
 export interface OciResources {
@@ -40,6 +84,7 @@ export interface OciResources {
   pids?: { limit: number };
   hugepageLimits?: { pageSize: string; limit: number }[];
   unified?: Record<string, string>;
+  blockIO?: OciBlockIo;
 }
 
 export interface OciSpec {
@@ -63,6 +108,7 @@ export interface OciSpec {
   hostname?: string;
   mounts: OciMount[];
   annotations?: Record<string, string>;
+  hooks?: OciHooks;
   linux: {
     namespaces: { type: string; path?: string }[];
     cgroupsPath: string;
@@ -74,5 +120,6 @@ export interface OciSpec {
     maskedPaths?: string[];
     readonlyPaths?: string[];
     rootfsPropagation?: string;
+    intelRdt?: OciIntelRdt;
   };
 }

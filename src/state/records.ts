@@ -73,6 +73,8 @@ export interface ContainerRecord {
   user: LinuxContainerUser | null;
   /** The mounts as a status tells them, an image by its digest; absent until they are prepared, and in older records. */
   mounts?: Mount[];
+  /** A CDI device has hooks for after the container's end, which only the OCI runtime's own removal runs. */
+  hasPoststop?: boolean;
   process: ProcessIdentity | undefined;
   monitor: ProcessIdentity | undefined;
 }

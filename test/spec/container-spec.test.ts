@@ -50,7 +50,8 @@ function spec(config: Partial<ContainerConfig>, set: Partial<ContainerSpecInput>
       hostname: '/pod/hostname',
       shm: '/pod/shm',
     },
-    hostDevices: [],
+    devices: { files: [], rules: [] },
+    classes: { blockIo: undefined, intelRdt: undefined },
     machine: plainMachine,
     ...set,
   });

@@ -1,10 +1,8 @@
 import { expect } from 'chai';
 import {
-  newCDIDevice,
   newContainerConfig,
   newContainerMetadata,
   newDNSConfig,
-  newDevice,
   newIDMapping,
   newImageSpec,
   newKeyValue,
@@ -163,8 +161,6 @@ describe('spec: a container config is refused by the name of the field', () => {
     ['config.metadata.name', 'invalid', { metadata: newContainerMetadata() }],
     ['config.image.image', 'invalid', { image: null }],
     ['config.windows', 'unsupported', { windows: newWindowsContainerConfig() }],
-    ['config.CDI_devices', 'unsupported', { CDI_devices: [newCDIDevice({ name: 'gpu' })] }],
-    ['config.devices', 'unsupported', { devices: [newDevice({ host_path: '/dev/fuse' })] }],
     ['config.working_dir', 'invalid', { working_dir: 'here' }],
     ['config.log_path', 'invalid', { log_path: '../../etc/cron.d/x' }],
     ['config.log_path', 'invalid', { log_path: 'a:b.log' }],

@@ -20,5 +20,8 @@ export const simConfig: NodeConfig = {
   streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined },
   network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet' },
   registries: [],
+  cdiDirs: [],
+  blockIoClasses: {},
+  rdtClasses: {},
   logLevel: 'error',
 };
