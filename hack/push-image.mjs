@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Makes an OCI image of one layer from a folder and pushes it to a registry that speaks plain http:
-//   hack/push-image.mjs [--user U] [--env K=V]... [--entrypoint WORD]... [--workdir DIR] [--stop-signal SIG] \
+//   hack/push-image.mjs [--user U] [--env K=V]... [--entrypoint WORD]... [--workdir DIR] [--stop-signal SIG] [--volume DIR]... \
 //     ROOTFS 127.0.0.1:5055/name:tag [CMD [ARG...]]
 /* global fetch */
 import { Buffer } from 'node:buffer';
@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
 const words = process.argv.slice(2);
-const options = { user: [], env: [], entrypoint: [], workdir: [], 'stop-signal': [] };
+const options = { user: [], env: [], entrypoint: [], workdir: [], 'stop-signal': [], volume: [] };
 // Options end at the first word that is none, since the command may have dashes of its own.
 while (words[0]?.startsWith('--')) {
   const [option, value] = words.splice(0, 2);
@@ -66,6 +66,9 @@ const config = {
     WorkingDir: options.workdir[0] ?? '/',
     ...(options.entrypoint.length > 0 && { Entrypoint: options.entrypoint }),
     ...(options.user.length > 0 && { User: options.user[0] }),
+    ...(options.volume.length > 0 && {
+      Volumes: Object.fromEntries(options.volume.map((place) => [place, {}])),
+    }),
     ...(options['stop-signal'].length > 0 && { StopSignal: options['stop-signal'][0] }),
   },
   rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },

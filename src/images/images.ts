@@ -34,6 +34,8 @@ export interface Snapshots {
   prepareReadOnly(id: string, image: ImageId): Promise<{ rootfs: string }>;
   /** Folder that takes what container `id` writes to its root. */
   writableDir(id: string): string;
+  /** Folder for anonymous volumes of container `id`, made by whoever needs it; it goes with the snapshot. */
+  volumesDir(id: string): string;
   /** Unmounts and removes; gone is success. */
   remove(id: string): Promise<void>;
   /** Ids of all snapshots on disk or in the records, for orphan sweeps. */

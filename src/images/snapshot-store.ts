@@ -63,6 +63,7 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
       await claim(id, { imageId: image, layers: [only] });
       return { rootfs: parts.layerFolder(only) };
     },
+    volumesDir: (id) => `${place(id)}/volumes`,
     writableDir: (id) => `${place(id)}/upper`,
     remove: async (id) => {
       await mounts.unmount(`${place(id)}/rootfs`);

@@ -1,15 +1,17 @@
+import type { CallContext } from '../base/call-context.js';
 import type { ImageInfo } from '../images/images.js';
 import type { Mount } from '../ports/cri/messages.js';
 import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
 import type { ResolvedImageUser } from '../spec/image-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+import { anonymousVolumes } from './anonymous-volumes.js';
 import { withCdiDevices } from './cdi-devices.js';
 import { grantDevices } from './host-devices.js';
 import { prepareMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
 import { containerSecurity } from './process-security.js';
-import { serviceClasses } from './service-classes.js';
+import { annotatedContainer, serviceClasses } from './service-classes.js';
 
 /** What the container's record keeps of it. */
 interface WrittenBundle {
@@ -30,6 +32,7 @@ export class ContainerBundles {
     record: ContainerRecord,
     sandbox: SandboxRecord,
     made: { rootfs: string; image: ImageInfo },
+    ctx: CallContext,
   ): Promise<WrittenBundle> {
     const { host, limits } = this.pods.parts;
     const { files } = host;
@@ -45,18 +48,25 @@ export class ContainerBundles {
       handler: sandbox.handler,
       fileLabel: security.selinux?.mount,
     });
-    const sandboxDir = this.pods.sandboxDir(sandbox.id);
-    const classes = await serviceClasses(
+    const volumes = await anonymousVolumes(
+      this.pods,
       {
-        name: config.metadata?.name ?? '',
-        annotations: config.annotations,
-        podAnnotations: sandbox.config.annotations,
+        container: record.id,
+        rootfs: made.rootfs,
+        declared: made.image.run.volumes,
+        mounts,
+        fileLabel: security.selinux?.mount,
       },
-      { files, config: this.pods.parts.config },
+      ctx,
     );
+    const sandboxDir = this.pods.sandboxDir(sandbox.id);
+    const classes = await serviceClasses(annotatedContainer(config, sandbox.config), {
+      files,
+      config: this.pods.parts.config,
+    });
     const plain = buildContainerSpec({
       config,
-      mounts,
+      mounts: [...mounts, ...volumes],
       sandboxId: sandbox.id,
       sandboxConfig: sandbox.config,
       image: made.image.run,

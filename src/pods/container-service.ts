@@ -17,6 +17,7 @@ import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import { releaseMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
+import { annotatedContainer, blameClass } from './service-classes.js';
 
 /** What containerd reports for a container whose start failed, too. */
 const startErrorCode = 128;
@@ -92,7 +93,7 @@ export class ContainerService {
       const { rootfs } = await images.snapshots.prepare(id, image.id);
       throwIfGone(ctx);
       ctx.phase('spec');
-      const { user, ...written } = await this.bundles.write(record, sandbox, { rootfs, image });
+      const { user, ...written } = await this.bundles.write(record, sandbox, { rootfs, image }, ctx);
       Object.assign(record, written);
       record.user = newLinuxContainerUser({
         uid: String(user.uid),
@@ -129,12 +130,13 @@ export class ContainerService {
           field: 'container_id',
         });
       }
-      this.readySandbox(sandboxId, 'container_id');
+      const sandbox = this.readySandbox(sandboxId, 'container_id');
       await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
       try {
         await this.launch(record, ctx);
       } catch (untold) {
-        const thrown = explainStart(untold, record.config);
+        const explained = explainStart(untold, record.config);
+        const thrown = blameClass(explained, annotatedContainer(record.config, sandbox.config));
         await this.failStart(record, asNodeletError(thrown).describe());
         throw thrown;
       }

@@ -1,4 +1,5 @@
-import { NodeletError } from '../base/errors.js';
+import { NodeletError, isKind } from '../base/errors.js';
+import type { ContainerConfig, PodSandboxConfig } from '../ports/cri/messages.js';
 import type { Files } from '../ports/files.js';
 import type { BlockIoRule, NodeConfig } from '../spec/node-config.js';
 import type { OciBlockIo, OciIntelRdt } from '../spec/oci-spec-types.js';
@@ -13,6 +14,12 @@ export interface ServiceClassParts {
 }
 
 const resctrl = '/sys/fs/resctrl';
+
+/** What chooses a container's classes. */
+export function annotatedContainer(config: ContainerConfig, pod: PodSandboxConfig): AnnotatedContainer {
+  const { annotations, metadata } = config;
+  return { name: metadata?.name ?? '', annotations, podAnnotations: pod.annotations };
+}
 
 /** What the classes of service come to that annotations choose for a container; errors name the annotation. */
 export async function serviceClasses(
@@ -99,4 +106,28 @@ async function intelRdtOf(chosen: ChosenClass, { files, config }: ServiceClassPa
     return { closID: chosen.name };
   }
   throw unknownClass(chosen, 'rdtClasses', known);
+}
+
+/** Files of cgroups and resctrl in which classes end up, in the messages of OCI runtimes about them. */
+const classFiles: [kind: 'blockio' | 'rdt', file: RegExp][] = [
+  ['blockio', /\bblkio\b|\bio\.(max|weight|bfq)/],
+  ['rdt', /resctrl|intelrdt/i],
+];
+
+/**
+ * An OCI runtime's failure as the annotation's fault where it is about a class: only the kernel knows whether it takes weights,
+ * which depends on each disk's I/O scheduler, and some runtimes know no file of a kernel's.
+ */
+export function blameClass(thrown: unknown, container: AnnotatedContainer): unknown {
+  if (!isKind(thrown, 'tool-failed')) return thrown;
+  for (const [kind, file] of classFiles) {
+    const chosen = file.test(thrown.message) ? chosenClass(kind, container) : undefined;
+    if (chosen === undefined) continue;
+    return new NodeletError('unsupported', `class "${chosen.name}" can't be had here: ${thrown.message}`, {
+      field: chosen.field,
+      remedy: 'choose another class, or leave the annotation out',
+      cause: thrown,
+    });
+  }
+  return thrown;
 }

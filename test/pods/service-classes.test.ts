@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { NodeletError } from '../../src/base/errors.js';
 import type { FileStat } from '../../src/ports/files.js';
 import { matchingBlockDevices } from '../../src/pods/block-devices.js';
-import { serviceClasses } from '../../src/pods/service-classes.js';
+import { blameClass, serviceClasses } from '../../src/pods/service-classes.js';
 
 const base = { sizeBytes: 0, mode: 0o600, uid: 0, gid: 0, mtimeMs: 0 };
 const disk = (minor: number): FileStat => ({
@@ -85,6 +86,19 @@ describe('pods: classes of block I/O and of caches', () => {
     expect(await failure(resolve(blockIo('fast')))).to.include({ kind: 'not-found', field });
     expect(await failure(resolve(blockIo('toString')))).to.include({ kind: 'not-found', field });
     expect(await failure(resolve(blockIo('elsewhere')))).to.include({ kind: 'unsupported', field });
+  });
+
+  it("that an OCI runtime stumbles over are the annotation's fault, other failures are not", () => {
+    const container = { name: 'c', annotations: blockIo('slow'), podAnnotations: {} };
+    const failed = (message: string) => new NodeletError('tool-failed', message);
+    const blamed = blameClass(failed('opening file `blkio.weight`: No such file'), container);
+    expect(blamed).to.include({
+      kind: 'unsupported',
+      field: 'config.annotations["io.kubernetes.cri.blockio-class"]',
+    });
+    for (const other of [failed('open executable'), new Error('blkio.weight'), failed('resctrl: EINVAL')]) {
+      expect(blameClass(other, container)).to.equal(other);
+    }
   });
 
   it('of caches need resctrl, and a group that is there or configured', async () => {

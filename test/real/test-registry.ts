@@ -25,6 +25,8 @@ export interface ImageVariant {
   files?: Record<string, string>;
   /** Symlinks by path, in place of what is there; the value is where they point. */
   links?: Record<string, string>;
+  /** Places that the image declares as volumes. */
+  volumes?: string[];
 }
 
 export interface TestRegistry {
@@ -108,6 +110,7 @@ async function pushVariant(plain: string, reference: string, variant: ImageVaria
     ...option('entrypoint', variant.entrypoint),
     ...option('workdir', one(variant.workdir)),
     ...option('stop-signal', one(variant.stopSignal)),
+    ...option('volume', variant.volumes),
     rootfs,
     reference,
     ...cmd,

@@ -38,6 +38,7 @@ for (const handler of ['crun', 'runc']) {
       const blockIoClasses = {
         low: limits(1000),
         high: limits(2000),
+        heavy: [{ devices: [disk.path], weight: 60 }],
         absent: [{ devices: ['/dev/no-such-disk*'], throttleReadBps: 1 }],
       };
       node = await startRealNode({ config: { defaultRuntime: handler, blockIoClasses } });
@@ -59,6 +60,19 @@ for (const handler of ['crun', 'runc']) {
       expect(limitsOf(await pods.run(sandbox, { metadata }))[0]).to.equal(`${numbers} 2000`);
       const free = await pods.run(sandbox, { annotations: { [own]: '' } });
       expect(limitsOf(free)).to.deep.equal(['', '']);
+    });
+
+    it('of a weight that the disk does not take is refused by the annotation', async () => {
+      const id = await pods.create(sandbox, { annotations: { [own]: 'heavy' } });
+      const error = await pods.start(id).catch((thrown: unknown) => thrown as Error);
+      // With a scheduler that knows weights, such as bfq, it is taken.
+      if (error === undefined) return;
+      expect(error).to.include({ kind: 'unsupported' });
+      expect(
+        error.message.startsWith(`config.annotations["${own}"]: class "heavy" `),
+        error.message,
+      ).to.equal(true);
+      expect((await pods.status(id)).message).to.include(own);
     });
 
     it('of a class that the configuration or the machine lacks is refused by the annotation', async () => {

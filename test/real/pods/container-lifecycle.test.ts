@@ -238,6 +238,17 @@ describe('pods: the life of a container (real crun)', () => {
     expect(await list({ id })).to.deep.equal([]);
   });
 
+  it('tells labels and annotations to the letter, in its status and in lists', async () => {
+    const words = { '': '', ' a ': 'ü\n"\\', 'x/y.z': '{"k": [1]}', __proto__x: 'long '.repeat(2000) };
+    const id = await pods.create(sandbox, { labels: words, annotations: words });
+    const { labels, annotations } = await pods.status(id);
+    const { containers } = await node.cri.runtime.ListContainers(newListContainersRequest(), node.ctx);
+    const item = containers.find((container) => container.id === id);
+    for (const told of [labels, annotations, item?.labels, item?.annotations]) {
+      expect(told).to.deep.equal(words);
+    }
+  });
+
   it('is listed by id prefix, pod, state and labels', async () => {
     const a = await pods.run(sandbox, { labels: { app: 'listed', tier: 'front' } });
     const b = await pods.create(sandbox, { labels: { app: 'listed' } });

@@ -145,7 +145,7 @@ export class PodDriver {
     const request = newCreateContainerRequest({
       pod_sandbox_id: sandbox,
       sandbox_config: sandboxConfig(this.script),
-      config: containerConfig(name),
+      config: containerConfig(name, this.script),
     });
     return (await this.cri.CreateContainer(request, ctx)).container_id;
   }

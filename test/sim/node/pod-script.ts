@@ -4,12 +4,13 @@ import {
   newImageSpec,
   newLinuxPodSandboxConfig,
   newLinuxSandboxSecurityContext,
+  newMount,
   newNamespaceOption,
   newPodSandboxConfig,
   newPodSandboxMetadata,
   newPortMapping,
 } from '../../../src/ports/cri/messages.js';
-import type { ContainerConfig, PodSandboxConfig } from '../../../src/ports/cri/messages.js';
+import type { ContainerConfig, Mount, PodSandboxConfig } from '../../../src/ports/cri/messages.js';
 
 /** One pod of a test: a long-running container `main` and a `job` that ends by itself. */
 export interface PodScript {
@@ -44,13 +45,27 @@ export function sandboxConfig({ name, network, hostPort }: PodScript): PodSandbo
   });
 }
 
-export function containerConfig(name: 'main' | 'job'): ContainerConfig {
+/** A pod without a network has volumes in its stead, so that no pod has more steps than the others. */
+export function containerConfig(name: 'main' | 'job', { network }: PodScript): ContainerConfig {
   const script = `sleep 0.05; exit ${jobExitCode}`;
   return newContainerConfig({
     metadata: newContainerMetadata({ name, attempt: 0 }),
     image: newImageSpec({ image: 'app:latest' }),
     command: name === 'main' ? ['/bin/sleep', '100000'] : ['/bin/sh', '-c', script],
     labels: { container: name },
+    mounts: network === 'none' ? volumes() : [],
     log_path: `${name}/0.log`,
   });
+}
+
+/** Of the host and of an image of several layers. */
+function volumes(): Mount[] {
+  return [
+    newMount({ container_path: '/mnt/host', host_path: '/srv/content' }),
+    newMount({
+      container_path: '/mnt/image',
+      image: newImageSpec({ image: 'app:latest' }),
+      readonly: true,
+    }),
+  ];
 }

@@ -30,7 +30,7 @@ export function unpackImages(files: FileTree): void {
   }
 }
 
-function image(name: string, entrypoint: string[]): ImageInfo {
+function image(name: string, entrypoint: string[], volumes: string[] = []): ImageInfo {
   return {
     id: `sha256:${name}` as ImageId,
     repoTags: [`${name}:latest`],
@@ -44,7 +44,7 @@ function image(name: string, entrypoint: string[]): ImageInfo {
       cmd: [],
       workingDir: '/',
       stopSignal: '',
-      volumes: [],
+      volumes,
       labels: {},
     },
   };
@@ -56,7 +56,7 @@ function image(name: string, entrypoint: string[]): ImageInfo {
  */
 export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Images {
   const pause = image('pause', ['/pause', '-P']);
-  const app = image('app', ['/bin/sleep', '1000']);
+  const app = image('app', ['/bin/sleep', '1000'], ['/data']);
   const layersOf = (id: ImageId) => imageLayers[id.replace('sha256:', '')] ?? [];
   const refuse = () => Promise.reject(new NodeletError('unsupported', 'the simulation pulls no images'));
   return {
