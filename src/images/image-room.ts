@@ -172,6 +172,13 @@ export function createImages(parts: ImagesParts): Images {
       },
       layerFolder: (chainId) => layers.folder(chainId),
       hold: (chain) => layers.hold(chain),
+      released: async (id) => {
+        // The layers of an image that was removed under its containers go with the last of them.
+        if (catalog.get(id) !== undefined) return;
+        await collect().catch((thrown: unknown) =>
+          log.warn({ image: id, err: String(thrown) }, 'layers that nobody uses could not be removed yet'),
+        );
+      },
     }),
     stop: async () => {
       await pulls.abort(

@@ -95,6 +95,7 @@ export function imageVerbs(parts: VerbParts): OwnImageVerbs {
         used_bytes: newUInt64Value({ value: String(diskBytes) }),
         inodes_used: newUInt64Value({ value: String(inodes) }),
       });
+      // One file system holds both. A kubelet takes any difference between the two answers for two file systems.
       return newImageFsInfoResponse({ image_filesystems: [usage], container_filesystems: [usage] });
     },
   };

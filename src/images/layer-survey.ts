@@ -6,17 +6,19 @@ import { NodeletError } from '../base/errors.js';
 export interface LayerSurvey {
   /** Names of whiteouts, image-spec layer.md, as they stand in the archive. */
   whiteouts: string[];
-  /** What the unpacked files take on a disk of 4 KiB blocks, bytes. */
+  /** What the unpacked layer takes on a disk of 4 KiB blocks, bytes; never 0, which CRI's clients take for an error. */
   diskBytes: number;
   inodes: number;
 }
 
 export const whiteoutPrefix = '.wh.';
 const blockBytes = 4096;
+/** The layer's own folder, whether the archive has an entry for it or not. */
+const rootNames = ['', '.', './', '/'];
 
 /** Reads the headers of a tar archive as it streams by; errors are of kind `corrupt`. */
 export class LayerSurveyor {
-  private readonly survey: LayerSurvey = { whiteouts: [], diskBytes: 0, inodes: 0 };
+  private readonly survey: LayerSurvey = { whiteouts: [], diskBytes: blockBytes, inodes: 1 };
   // Also the oldest format, which has no magic; the package's types don't know of the option.
   private readonly archive = extract({ allowUnknownFormat: true } as object);
   private readonly ended: Promise<void>;
@@ -69,7 +71,7 @@ function note(survey: LayerSurvey, { name, type, size, linkname }: Header): void
     else throw hostile(`the entry "${name}" is below a whiteout`);
   }
   // A hard link is one more name of an inode that was counted.
-  if (type === 'link') return;
+  if (type === 'link' || rootNames.includes(name)) return;
   survey.inodes += 1;
   const bytes = type === 'directory' ? blockBytes : type === 'file' || type === 'contiguous-file' ? size : 0;
   survey.diskBytes += Math.ceil(bytes / blockBytes) * blockBytes;

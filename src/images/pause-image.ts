@@ -24,8 +24,9 @@ export async function embedPauseImage(layers: LayerStore): Promise<ImageRecord> 
   await layers.add(chainId, async (dir) => {
     for (const name of mountPoints) await fs.promises.mkdir(`${dir}/${name}`);
     await fs.promises.writeFile(`${dir}/pause`, binary, { mode: 0o755 });
-    const blocks = Math.ceil(binary.length / blockBytes) + mountPoints.length;
-    return { diskBytes: blocks * blockBytes, inodes: 1 + mountPoints.length };
+    const folders = 1 + mountPoints.length;
+    const blocks = Math.ceil(binary.length / blockBytes) + folders;
+    return { diskBytes: blocks * blockBytes, inodes: folders + 1 };
   });
   return {
     version: 1,

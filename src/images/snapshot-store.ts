@@ -20,6 +20,8 @@ interface SnapshotParts {
   layerFolder: (chainId: string) => string;
   /** Keeps layers in the store until the returned function is called: a record says so only once it is written. */
   hold: (chainIds: readonly string[]) => () => void;
+  /** Told once a snapshot no longer claims its image's layers. */
+  released: (image: ImageId) => Promise<void>;
 }
 
 /** Roots of containers: an overlay of the image's layers and a writable folder of the container's own. */
@@ -68,7 +70,9 @@ export function createSnapshots(parts: SnapshotParts): Snapshots {
     remove: async (id) => {
       await mounts.unmount(`${place(id)}/rootfs`);
       await files.removeTree(place(id));
+      const record = parts.records.get(id);
       await parts.records.remove(id);
+      if (record !== undefined) await parts.released(record.imageId);
     },
     list: async () => [
       ...new Set([...(await files.list(parts.dir)), ...parts.records.entries().map(([id]) => id)]),

@@ -66,10 +66,17 @@ describe('images: names, pins and snapshots (real file system)', () => {
     await world.pull('other:1');
     expect(await world.status(world.name('app:1'))).to.deep.include({ uid: { value: '1000' }, username: '' });
     expect(await world.status(world.name('other:1'))).to.deep.include({ uid: null, username: 'nginx' });
-    // Two folders and two small files; the layers of `other` are among those of `app`.
-    expect((await world.status(world.name('app:1')))?.size).to.equal(String(4 * 4096));
+    // Two layers with a folder and a small file each; that of `other` is one of them.
+    expect((await world.status(world.name('app:1')))?.size).to.equal(String(2 * 3 * 4096));
+    expect((await world.status(world.name('other:1')))?.size).to.equal(String(3 * 4096));
     const pause = Number((await world.status(embeddedPauseReference))?.size);
-    expect(await world.usage()).to.deep.equal({ bytes: 4 * 4096 + pause, inodes: 4 + 3 });
+    expect(await world.usage()).to.deep.equal({ bytes: 2 * 3 * 4096 + pause, inodes: 2 * 3 + 4 });
+  });
+
+  it('has a size even when it is empty, since a kubelet takes 0 for an error', async () => {
+    world.registry.put('empty:1', imageOf({ layers: [tarOf([])] }));
+    await world.pull('empty:1');
+    expect(Number((await world.status(world.name('empty:1')))?.size)).to.equal(4096);
   });
 
   it('moves a tag that is pushed again, and the old image stays under its digest', async () => {
@@ -136,5 +143,25 @@ describe('images: names, pins and snapshots (real file system)', () => {
     await world.images.snapshots.prepare('s1', image.id);
     expect(fs.readFileSync(`${rootfs}/written`, 'utf8')).to.equal('x');
     expect(fs.readFileSync(`${rootfs}/etc/top`, 'utf8')).to.equal('top');
+  });
+
+  it('lets the layers of a removed image go with the last container that has them', async () => {
+    const before = await world.usage();
+    const { folders } = await world.store();
+    await world.pull('app:1');
+    await world.pull('other:1');
+    const image = world.images.lookup(world.name('app:1'));
+    if (image === undefined) throw new Error('the pulled image is not there');
+    for (const id of ['s1', 's2']) await world.images.snapshots.prepare(id, image.id);
+    const used = await world.usage();
+    await world.removeImage(image.id);
+    await world.images.snapshots.remove('s1');
+    expect(await world.usage(), 'another container has them').to.deep.equal(used);
+    await world.images.snapshots.remove('s2');
+    expect((await world.usage()).bytes - before.bytes, 'one is of another image, too').to.equal(3 * 4096);
+    await world.removeImage(world.name('other:1'));
+    expect(await world.usage()).to.deep.equal(before);
+    expect((await world.store()).folders).to.include.members(folders);
+    expect(fs.readdirSync(`${world.dir}/layers`)).to.have.lengthOf(1);
   });
 });

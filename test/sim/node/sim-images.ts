@@ -70,6 +70,7 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
       records: host.store.table<SnapshotRecord>('snapshots'),
       layersOf,
       hold: () => () => undefined,
+      released: async () => undefined,
       layerFolder: (layer) => `${layersDir}/${layer}`,
     }),
     verbs: {
