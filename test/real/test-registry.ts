@@ -34,7 +34,14 @@ export interface TestRegistry {
   address: string;
   /** Pushes the variant, once however often it is asked for, and gives its reference. */
   push(variant?: ImageVariant): Promise<string>;
+  /** Gives the image of a reference more tags; gives their references. */
+  tag(reference: string, tags: string[]): Promise<string[]>;
+  /** `127.0.0.1:PORT` of a second registry over the same data that lets only `user` with the password `secret` in. */
+  guarded(): Promise<string>;
 }
+
+/** `user:secret`, hashed by bcrypt. */
+const logins = 'user:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
 
 const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n';
 /** `app` is a member of `staff`, which the image's own group list alone tells. */
@@ -57,14 +64,20 @@ after('stop the registry', async function () {
 
 async function serve(): Promise<{ registry: TestRegistry; stop: () => Promise<void> }> {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-registry-'));
-  const address = `127.0.0.1:${await freePort()}`;
-  const child = spawn(`${repositoryDir}/hack/serve-registry`, [address, dir], { stdio: 'ignore' });
+  const children: ChildProcess[] = [];
+  const start = async (...more: string[]): Promise<string> => {
+    const at = `127.0.0.1:${await freePort()}`;
+    const child = spawn(`${repositoryDir}/hack/serve-registry`, [at, dir, ...more], { stdio: 'ignore' });
+    children.push(child);
+    await answering(`http://${at}/v2/`, child);
+    return at;
+  };
   const stop = async () => {
-    await ended(child);
+    await Promise.all(children.map(ended));
     fs.rmSync(dir, { recursive: true, force: true });
   };
   try {
-    await answering(`http://${address}/v2/`, child);
+    const address = await start();
     const rootfs = path.join(dir, 'rootfs');
     await run(`${repositoryDir}/hack/busybox-rootfs`, [rootfs]);
     fs.writeFileSync(`${rootfs}/etc/passwd`, passwd);
@@ -76,7 +89,12 @@ async function serve(): Promise<{ registry: TestRegistry; stop: () => Promise<vo
       pushed.set(key, flight);
       return flight;
     };
-    return { registry: { address, push }, stop };
+    let second: Promise<string> | undefined;
+    const guarded = () => {
+      fs.writeFileSync(`${dir}/htpasswd`, logins);
+      return (second ??= start(`${dir}/htpasswd`));
+    };
+    return { registry: { address, push, tag: tagAlso, guarded }, stop };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -118,6 +136,19 @@ async function pushVariant(plain: string, reference: string, variant: ImageVaria
   return reference;
 }
 
+async function tagAlso(reference: string, tags: string[]): Promise<string[]> {
+  const [, host = '', name = '', tag = ''] = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference) ?? [];
+  const base = `http://${host}/v2/${name}/manifests`;
+  const accept = 'application/vnd.oci.image.manifest.v1+json';
+  const body = await (await fetch(`${base}/${tag}`, { headers: { accept } })).text();
+  for (const each of tags) {
+    const headers = { 'content-type': accept };
+    const answer = await fetch(`${base}/${each}`, { method: 'PUT', headers, body });
+    if (answer.status !== 201) throw new Error(`tagging ${each}: ${answer.status}`);
+  }
+  return tags.map((each) => `${host}/${name}:${each}`);
+}
+
 /** A TCP port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = net.createServer();
@@ -131,7 +162,8 @@ async function answering(url: string, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
     if (child.exitCode !== null) throw new Error('docker-registry ended at once');
     const up = await fetch(url).then(
-      (response) => response.ok,
+      // One that wants a login is up, too.
+      (response) => response.ok || response.status === 401,
       () => false,
     );
     if (up) return;

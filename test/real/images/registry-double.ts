@@ -123,6 +123,8 @@ export class RegistryDouble {
   /** By `repository:tag` or `repository:digest`. */
   private readonly manifests = new Map<string, Buffer>();
   private readonly handlers: { when: string; handler: Handler }[] = [];
+  /** Requests that are not answered yet, and whose client still waits. */
+  pending = 0;
   /** Method and path of each request, in order. */
   readonly requests: string[] = [];
   host = '';
@@ -161,6 +163,8 @@ export class RegistryDouble {
   private answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     const path = (request.url ?? '').split('?')[0] ?? '';
     this.requests.push(`${request.method} ${path}`);
+    this.pending += 1;
+    response.once('close', () => (this.pending -= 1));
     const special = this.handlers.find(({ when }) => path.includes(when));
     if (special !== undefined) special.handler(request, response);
     else this.serve(path, response);
