@@ -19,6 +19,7 @@ const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const path = new RegExp(`^${component}(?:/${component})*$`);
 const tagForm = /^\w[\w.-]{0,127}$/;
 const digestForm = /^sha256:[0-9a-f]{64}$/;
+const idForm = /^(?:sha256:)?[0-9a-f]{64}$/;
 
 /** Parses `nginx`, `host:5000/a/b:tag`, `name@sha256:…`, `name:tag@sha256:…`; `invalid` naming `field` and the part otherwise. */
 export function parseReference(text: string, field = 'image.image'): ImageReference {
@@ -27,6 +28,7 @@ export function parseReference(text: string, field = 'image.image'): ImageRefere
       field,
       remedy: 'write it as registry/name:tag or registry/name@sha256:…',
     });
+  if (idForm.test(text)) throw refuse('it is an id, which no registry knows');
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0 || (digest !== undefined && !digestForm.test(digest))) {
     throw refuse('a digest is sha256: and 64 lower-case hex digits');

@@ -1,9 +1,11 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
+import { isReferredTo } from '../images/image-names.js';
 import type { Mount } from '../ports/cri/messages.js';
 import { newImageSpec } from '../ports/cri/messages.js';
 import type { Files } from '../ports/files.js';
 import type { PreparedMount } from '../spec/container-mounts.js';
+import { validateImageSpec } from '../spec/image-spec-validate.js';
 import { imageVolumeMark } from '../spec/mount-validate.js';
 import { ContainerView } from './container-view.js';
 import type { Pods } from './pods.js';
@@ -30,24 +32,25 @@ const refuse = (kind: 'invalid' | 'not-found', field: string, why: string, remed
  * there, so that the image may be removed under a container as it may under the container's own root.
  */
 export async function prepareImageVolume(
-  { parts: { images, host } }: Pods,
+  { parts: { images, host, runner } }: Pods,
   { container, index, mount, field }: ImageVolume,
 ): Promise<Pick<PreparedMount, 'mount' | 'source'>> {
-  const reference = mount.image?.image ?? '';
-  const image = images.lookup(reference);
+  const spec = validateImageSpec(mount.image, { field: `${field}.image`, handlers: runner.handlers() });
+  const at = `${field}.image.image`;
+  const image = images.lookup(spec.image, at);
   if (image === undefined) {
-    throw refuse(
-      'not-found',
-      `${field}.image.image`,
-      `image "${reference}" is not on this node`,
-      'pull it first',
-    );
+    throw refuse('not-found', at, `image "${spec.image}" is not on this node`, 'pull it first');
+  }
+  if (!isReferredTo(image, spec)) {
+    const why = `image "${spec.image}" is ${image.id}, not ${spec.image_ref}`;
+    throw refuse('not-found', `${field}.image.image_ref`, why, 'pull it again, or leave the field out');
   }
   const { rootfs } = await images.snapshots.prepareReadOnly(imageVolumeId(container, index), image.id);
-  const digest = image.repoDigests[0] ?? image.id;
+  // As a pull of it is answered: a kubelet finds by it that the image is in use, and tells it as the volume's.
+  const told = newImageSpec({ ...spec, image: image.id, image_ref: image.id, runtime_handler: '' });
   return {
     source: await folderInside(host.files, { rootfs, sub: mount.image_sub_path, field }),
-    mount: { ...mount, image: newImageSpec({ ...mount.image, image: digest, image_ref: digest }) },
+    mount: { ...mount, image: told },
   };
 }
 

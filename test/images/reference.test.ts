@@ -61,6 +61,7 @@ describe('images: references', () => {
       `a@${digest}@${digest}`,
       'a@',
     ],
+    ...[digest, 'a'.repeat(64)],
     ...['host:port/a', '-host.io/a', 'a b', 'a?b', 'a\nb', 'http://a/b', `a/${'b'.repeat(256)}`],
   ]) {
     it(`refuses ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}, naming the field`, () => {

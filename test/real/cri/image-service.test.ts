@@ -176,6 +176,7 @@ describe('cri: the image service of a whole node, with a real registry', () => {
       [null, 'invalid', 'image.image: '],
       [spec(''), 'invalid', 'image.image: '],
       [spec('a b'), 'invalid', 'image.image: '],
+      [spec(`sha256:${'a'.repeat(64)}`), 'invalid', 'image.image: '],
       [spec(`${reference}-never`), 'not-found', 'image.image: '],
       [spec('127.0.0.1:1/down:1'), 'unavailable', 'RegistryUnavailable: '],
       [spec(reference, { runtime_handler: 'gvisor' }), 'invalid', 'image.runtime_handler: '],

@@ -5,9 +5,12 @@ import {
   newImageSpec,
   newImageStatusRequest,
   newListContainersRequest,
+  newMount,
   newPullImageRequest,
+  newRemoveImageRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { ContainerConfig, ImageSpec } from '../../../src/ports/cri/messages.js';
+import { RegistryDouble, imageOf, tarOf } from '../images/registry-double.js';
 import { PodClient, failure } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
@@ -73,6 +76,66 @@ describe('pods: the image of a container (real crun)', () => {
       expect(status.image_id, form).to.equal(image.id);
       // A kubelet looks for unused images by id and handler, and images have no handler here.
       expect(status.image).to.deep.include({ annotations, image_ref: image.id, runtime_handler: '' });
+    }
+  });
+
+  it('may be removed before the container starts, runs and ends, as a kubelet that makes room does', async () => {
+    const image = await node.image({ env: ['ROOM=made'] });
+    const id = await pull(image);
+    const container = await pods.create(sandbox, { ...withImage({ image }), command: ['env'] });
+    const before = await pods.status(container);
+    const remove = () =>
+      node.cri.images.RemoveImage(newRemoveImageRequest({ image: newImageSpec({ image }) }), node.ctx);
+    await remove();
+    await pods.start(container);
+    const ended = await pods.exited(container);
+    expect(await pods.logText(container)).to.match(/^ROOM=made$/m);
+    expect([ended.image, ended.image_id, ended.image_ref]).to.deep.equal([
+      before.image,
+      id,
+      before.image_ref,
+    ]);
+    await remove();
+    expect(await failure(pods.create(sandbox, withImage({ image: id })))).to.include({ kind: 'not-found' });
+  });
+
+  it('needs a command, from the image or the request', async () => {
+    const registry = new RegistryDouble();
+    await registry.start();
+    try {
+      const layers = [tarOf([{ name: 'file', text: 'x' }])];
+      registry.put('silent:1', imageOf({ layers, config: { Cmd: null } }));
+      const image = newImageSpec({ image: `${registry.host}/silent:1` });
+      await pull(image.image);
+      const error = await failure(pods.create(sandbox, { image }));
+      expect(error).to.include({ kind: 'invalid' });
+      expect(error.message).to.match(/^config\.command: /);
+      await pods.create(sandbox, { image, args: ['/file'] });
+    } finally {
+      await registry.stop();
+    }
+  });
+
+  it('is told of an image volume by the id that its pull was answered with, whatever it was asked for by', async () => {
+    const id = await pull(reference);
+    for (const set of [{ image: id, user_specified_image: reference, image_ref: id }, { image: reference }]) {
+      const image = newImageSpec(set);
+      const container = await pods.create(sandbox, {
+        mounts: [newMount({ container_path: '/volume', readonly: true, image })],
+      });
+      const [mount] = (await pods.status(container)).mounts;
+      expect(mount?.image).to.deep.equal({ ...image, image: id, image_ref: id });
+    }
+    for (const [set, kind, field] of [
+      [{ image: 'a//b' }, 'invalid', 'image.image'],
+      [{ image: 'never/heard:of' }, 'not-found', 'image.image'],
+      [{ image: reference, image_ref: 'sha256:x' }, 'not-found', 'image.image_ref'],
+      [{ image: reference, runtime_handler: 'gvisor' }, 'invalid', 'image.runtime_handler'],
+    ] as const) {
+      const mounts = [newMount({ container_path: '/volume', readonly: true, image: newImageSpec(set) })];
+      const error = await failure(pods.create(sandbox, { mounts }));
+      expect(error, field).to.include({ kind });
+      expect(error.message.startsWith(`config.mounts[0].${field}: `), error.message).to.equal(true);
     }
   });
 
