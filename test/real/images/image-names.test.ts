@@ -1,7 +1,14 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { backgroundContext } from '../../../src/base/call-context.js';
+import type { Log } from '../../../src/base/call-context.js';
+import { backgroundContext, silentLog } from '../../../src/base/call-context.js';
 import { embeddedPauseReference } from '../../../src/images/pause-image.js';
+import {
+  newImageSpec,
+  newPodSandboxConfig,
+  newPodSandboxMetadata,
+  newPullImageRequest,
+} from '../../../src/ports/cri/messages.js';
 import { ImageWorld, failureOf } from './image-world.js';
 import { digestOf, imageOf, tarOf } from './registry-double.js';
 
@@ -77,6 +84,19 @@ describe('images: names, pins and snapshots (real file system)', () => {
     world.registry.put('empty:1', imageOf({ layers: [tarOf([])] }));
     await world.pull('empty:1');
     expect(Number((await world.status(world.name('empty:1')))?.size)).to.equal(4096);
+  });
+
+  it('is told of in the log, with the pod that it was pulled for', async () => {
+    const told: object[] = [];
+    const log: Log = { ...silentLog, info: (fields, message) => void told.push({ ...fields, message }) };
+    const metadata = newPodSandboxMetadata({ name: 'web', namespace: 'shop' });
+    const request = newPullImageRequest({
+      image: newImageSpec({ image: world.name('app:1') }),
+      sandbox_config: newPodSandboxConfig({ metadata }),
+    });
+    const { image_ref: id } = await world.images.verbs.PullImage(request, backgroundContext(log));
+    const entry = { image: world.name('app:1'), id, pod: 'shop/web', message: 'image pulled' };
+    expect(told).to.deep.equal([entry]);
   });
 
   it('moves a tag that is pushed again, and the old image stays under its digest', async () => {
