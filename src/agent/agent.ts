@@ -6,8 +6,8 @@ import type { ManifestText } from '../spec/manifest-set.js';
 import { podsOfAll } from '../spec/manifest-set.js';
 import type { PodManifest } from '../spec/pod-types.js';
 import type { AgentParts } from './agent-config.js';
-import type { ContainerLogOptions, PodExec } from './container-access.js';
-import { containerLog, execUrl } from './container-access.js';
+import type { ContainerLogOptions, PodAttach, PodExec } from './container-access.js';
+import { attachUrl, containerLog, execUrl, forwardUrl } from './container-access.js';
 import { podKey } from './desired-pod.js';
 import type { PodEvent } from './event-log.js';
 import { EventLog } from './event-log.js';
@@ -46,6 +46,10 @@ export interface Agent {
   log(pod: PodName, options: ContainerLogOptions, signal: AbortSignal): AsyncGenerator<string>;
   /** Where the exec is served, for one connection that follows soon. */
   execUrl(pod: PodName, exec: PodExec, ctx: CallContext): Promise<string>;
+  /** As execUrl, for the container's own streams. */
+  attachUrl(pod: PodName, attach: PodAttach, ctx: CallContext): Promise<string>;
+  /** As execUrl, for ports of the pod; clients that name theirs themselves need none here. */
+  forwardUrl(pod: PodName, ports: number[], ctx: CallContext): Promise<string>;
   /** Problems of the manifest folder's files as they stand. */
   manifestProblems(): ManifestProblem[];
 }
@@ -146,6 +150,8 @@ export function createAgent(parts: AgentParts): Agent {
       });
     },
     execUrl: async (pod, exec, ctx) => execUrl(pods.find(pod), exec, parts, ctx),
+    attachUrl: async (pod, attach, ctx) => attachUrl(pods.find(pod), attach, parts, ctx),
+    forwardUrl: async (pod, ports, ctx) => forwardUrl(pods.find(pod), ports, parts, ctx),
     manifestProblems: () => manifests.problems(),
   };
 }

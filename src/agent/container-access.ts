@@ -1,6 +1,6 @@
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
-import { newExecRequest } from '../ports/cri/messages.js';
+import { newAttachRequest, newExecRequest, newPortForwardRequest } from '../ports/cri/messages.js';
 import type { AgentParts } from './agent-config.js';
 import { containerLogFile, podLogFolder } from './cri-requests.js';
 import type { LogOptions } from './pod-logs.js';
@@ -42,14 +42,18 @@ export async function* containerLog(
   yield* readContainerLog(path, options, parts.clock, signal, over);
 }
 
-export interface PodExec {
+/** The streams of a container that a client wants to join. */
+export interface PodAttach {
   /** May be left out where the pod has only one. */
   container?: string;
-  command: string[];
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
   tty: boolean;
+}
+
+export interface PodExec extends PodAttach {
+  command: string[];
 }
 
 /** The URL at which the runtime serves an exec; `wrong-state` when the container doesn't run. */
@@ -59,15 +63,41 @@ export async function execUrl(
   parts: AgentParts,
   ctx: CallContext,
 ): Promise<string> {
+  const request = newExecRequest({ container_id: runningId(pod, container), cmd: command, ...streams });
+  return (await parts.cri.runtime.Exec(request, ctx)).url;
+}
+
+/** As execUrl, for what the container itself reads and prints. */
+export async function attachUrl(
+  pod: PodReconciler,
+  { container, ...streams }: PodAttach,
+  parts: AgentParts,
+  ctx: CallContext,
+): Promise<string> {
+  const request = newAttachRequest({ container_id: runningId(pod, container), ...streams });
+  return (await parts.cri.runtime.Attach(request, ctx)).url;
+}
+
+/** The URL at which the runtime forwards ports into the pod; `wrong-state` when it has no ready sandbox. */
+export async function forwardUrl(
+  pod: PodReconciler,
+  ports: number[],
+  parts: AgentParts,
+  ctx: CallContext,
+): Promise<string> {
+  const [newest] = pod.view.sandboxes;
+  if (newest?.state !== 'SANDBOX_READY') throw new NodeletError('wrong-state', 'the pod is not running');
+  const request = newPortForwardRequest({ pod_sandbox_id: newest.id, port: ports });
+  return (await parts.cri.runtime.PortForward(request, ctx)).url;
+}
+
+function runningId(pod: PodReconciler, container: string | undefined): string {
   const name = containerName(pod, container);
   const run = pod.view.containers.find(
     (one) => one.metadata?.name === name && one.state === 'CONTAINER_RUNNING',
   );
-  if (run === undefined)
-    throw new NodeletError('wrong-state', `container ${name} is not running`, { field: 'container' });
-  const request = newExecRequest({ container_id: run.id, cmd: command, ...streams });
-  const { url } = await parts.cri.runtime.Exec(request, ctx);
-  return url;
+  if (run !== undefined) return run.id;
+  throw new NodeletError('wrong-state', `container ${name} is not running`, { field: 'container' });
 }
 
 function containerName({ record }: PodReconciler, wanted: string | undefined): string {

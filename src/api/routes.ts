@@ -4,7 +4,7 @@ import type { Agent } from '../agent/agent.js';
 import type { PodName } from '../agent/pod-set.js';
 import { NodeletError } from '../base/errors.js';
 import { Query, bodyManifests, bodyPod, bodyText, jsonObject } from './request-read.js';
-import { execPath } from './upgrades.js';
+import { upgradePaths } from './upgrades.js';
 
 export interface Call {
   request: IncomingMessage;
@@ -70,7 +70,9 @@ export function routes(agent: Agent, version: string): Route[] {
       eventList(agent.events(params.namespace)),
     ),
     route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
-    ...(['GET', 'POST'] as const).map((method) => ({ method, path: execPath, handle: needsUpgrade })),
+    ...upgradePaths.flatMap((path) =>
+      (['GET', 'POST'] as const).map((method) => ({ method, path, handle: needsUpgrade })),
+    ),
     route('POST', '/nodelet/v1/apply', [], async ({ request }) => ({
       body: await agent.apply(await bodyManifests(request)),
     })),
@@ -121,7 +123,7 @@ export function routes(agent: Agent, version: string): Route[] {
 }
 
 async function needsUpgrade(): Promise<never> {
-  throw new NodeletError('invalid', 'exec needs a connection that is upgraded to WebSocket or SPDY/3.1', {
+  throw new NodeletError('invalid', 'this needs a connection that is upgraded to WebSocket or SPDY/3.1', {
     remedy: 'use `nodelet exec` or kubectl',
   });
 }

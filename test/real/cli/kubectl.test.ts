@@ -17,6 +17,18 @@ spec:
   terminationGracePeriodSeconds: 0
   containers:
   - {name: main, image: "${image}", command: [sleep, "1000000"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: talk}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: "${image}"
+    stdin: true
+    command: [sh, -c, 'while read line; do echo "got $line"; done']
+  - {name: echo, image: "${image}", command: [nc, -ll, -p, "7007", -e, cat]}
 `;
 
 /** What kubectl asks about an API server before it does anything; everything else is nodelet's own answer. */
@@ -75,7 +87,7 @@ function hasKubectl(): boolean {
     expect(await cli(node, ['apply', '-f', '-'], manifest(await node.image()))).to.include({ exitCode: 0 });
     await waitFor('the container', async () => {
       const { containers } = await node.cri.runtime.ListContainers(newListContainersRequest(), node.ctx);
-      return containers[0]?.state === 'CONTAINER_RUNNING';
+      return containers.length === 3 && containers.every(({ state }) => state === 'CONTAINER_RUNNING');
     });
     proxy = overTcp(node.config.apiSocket).listen(0, '127.0.0.1');
     await new Promise((resolve) => proxy.once('listening', resolve));
@@ -89,6 +101,7 @@ function hasKubectl(): boolean {
   /** kubectl's command line for a shell; versions before 1.29 speak SPDY anyway. */
   const kubectl = (protocol: 'SPDY' | 'WebSocket', args: string) =>
     `HOME=${node.dir} KUBECTL_REMOTE_COMMAND_WEBSOCKETS=${protocol === 'WebSocket'} ` +
+    `KUBECTL_PORT_FORWARD_WEBSOCKETS=${protocol === 'WebSocket'} ` +
     `kubectl --server http://127.0.0.1:${(proxy.address() as AddressInfo).port} ${args}`;
   const run = async (line: string) => (await watch({ argv: ['sh', '-c', line], stdin: false })).done;
 
@@ -107,6 +120,33 @@ function hasKubectl(): boolean {
         `head -c ${bytes} /dev/zero | ${kubectl(protocol, 'exec -i box -- cat')} | wc -c`,
       );
       expect(stdout.trim()).to.equal(String(bytes));
+    });
+
+    it(`attaches over ${protocol}`, async () => {
+      const argv = ['sh', '-c', kubectl(protocol, 'attach -i talk -c main')];
+      const { process, stdout, done } = await watch({ argv, stdin: true });
+      await waitFor('the echo', () => {
+        process.stdin?.write('hello\n');
+        return stdout().includes('got hello');
+      });
+      process.kill();
+      await done;
+    });
+
+    it(`forwards a port over ${protocol}`, async () => {
+      const argv = ['sh', '-c', kubectl(protocol, 'port-forward pod/talk :7007')];
+      const { process, stdout, done } = await watch({ argv, stdin: false });
+      await waitFor('the local port', () => stdout().includes('Forwarding from 127.0.0.1:'));
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(stdout())?.[1]);
+      for (const word of ['one', 'two']) {
+        const socket = net.connect({ host: '127.0.0.1', port });
+        socket.end(word);
+        let answer = '';
+        for await (const chunk of socket) answer += String(chunk);
+        expect(answer).to.equal(word);
+      }
+      process.kill();
+      await done;
     });
 
     it(`has a terminal over ${protocol}`, async () => {
