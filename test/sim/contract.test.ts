@@ -9,6 +9,7 @@ import {
   processesContract,
   recordsContract,
 } from '../contract/system-contract.js';
+import { usageContract } from '../contract/usage-contract.js';
 import { Session } from './host/session.js';
 import { simHost } from './host/sim-host.js';
 import { agentCgroup } from './machine/conmon.js';
@@ -61,6 +62,7 @@ describe('sim: the model keeps the contracts of the ports', () => {
   processesContract(simWorld);
   recordsContract(simWorld);
   clockContract(simWorld);
+  usageContract(simWorld);
   ociRuntimeContract(simWorld, '/usr/bin/crun');
   ociRuntimeContract(simWorld, '/usr/sbin/runc');
   tornCreateContract(simWorld, '/usr/bin/crun');

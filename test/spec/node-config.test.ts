@@ -28,6 +28,7 @@ describe('node configuration', () => {
       mtu: 0,
       table: 'nodelet',
     });
+    expect(config.stats).to.deep.equal({ housekeepingMs: 10_000, layerPeriodMs: 60_000 });
   });
 
   it('lets sockets follow runDir, and a flag win over the file', () => {
@@ -65,6 +66,8 @@ describe('node configuration', () => {
       'streaming: { tlsCert: /c.pem }\n',
       ['streaming.tlsKey', 'is required'],
     ],
+    ['a period too short', 'stats: { housekeepingMs: 10 }\n', ['stats.housekeepingMs', 'milliseconds, 1000']],
+    ['a period in words', 'stats: { layerPeriodMs: 1m }\n', ['stats.layerPeriodMs', 'whole number']],
     ['a registry without host', 'registries:\n  - insecure: true\n', ['registries.0.host', 'required', ':2']],
     ['a list as a map', 'registries: {}\n', ['registries', 'must be a list']],
     ['a default runtime that nobody defined', 'defaultRuntime: kata\n', ['defaultRuntime', 'crun']],

@@ -18,6 +18,7 @@ import {
   processesContract,
   recordsContract,
 } from '../../contract/system-contract.js';
+import { usageContract } from '../../contract/usage-contract.js';
 
 const goneMs = 10_000;
 
@@ -102,6 +103,7 @@ describe('host: this machine keeps the contracts of the ports', () => {
   processesContract(realWorld);
   recordsContract(realWorld);
   clockContract(realWorld);
+  usageContract(realWorld);
   ociRuntimeContract(realWorld, '/usr/bin/crun');
   ociRuntimeContract(realWorld, '/usr/sbin/runc');
   tornCreateContract(realWorld, '/usr/bin/crun');

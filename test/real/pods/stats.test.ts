@@ -272,6 +272,30 @@ describe('pods: stats and metrics (real crun)', () => {
     await pods.removePod(fresh);
   });
 
+  it('streams what it lists, filtered alike', async () => {
+    const { runtime } = node.cri;
+    const other = await pods.runPod({ labels: { app: 'streamed' } });
+    const id = await pods.run(other, { labels: { tier: 'streamed' } });
+    const containers: string[] = [];
+    const byLabel = newContainerStatsFilter({ label_selector: { tier: 'streamed' } });
+    for await (const { container_stats } of runtime.StreamContainerStats({ filter: byLabel }, node.ctx)) {
+      containers.push(...container_stats.map(({ attributes }) => attributes?.id ?? ''));
+    }
+    expect(containers).to.deep.equal([id]);
+    const sandboxes: string[] = [];
+    const ofPod = newPodSandboxStatsFilter({ label_selector: { app: 'streamed' } });
+    for await (const { pod_sandbox_stats } of runtime.StreamPodSandboxStats({ filter: ofPod }, node.ctx)) {
+      sandboxes.push(...pod_sandbox_stats.map(({ attributes }) => attributes?.id ?? ''));
+    }
+    expect(sandboxes).to.deep.equal([other]);
+    const metered: string[] = [];
+    for await (const { pod_sandbox_metrics } of runtime.StreamPodSandboxMetrics({}, node.ctx)) {
+      metered.push(...pod_sandbox_metrics.map(({ pod_sandbox_id: sandboxId }) => sandboxId));
+    }
+    expect(metered).to.include.members([sandbox, other]);
+    await pods.removePod(other);
+  });
+
   it('goes on telling after a restart of the daemon', async () => {
     await node.stop();
     await node.start();
