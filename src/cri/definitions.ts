@@ -5,6 +5,8 @@ import { loadPackageDefinition } from '@grpc/grpc-js';
 import type { ServiceClientConstructor, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { Options } from '@grpc/proto-loader';
+import { MessageWriter } from './message-writer.js';
+import type { MessageDescriptor, TypeDescriptors } from './message-writer.js';
 
 /** The message shapes of ports/cri/messages.ts, as proto-loader options. */
 const loaderOptions: Options = {
@@ -44,6 +46,17 @@ export function loadCriDefinitions(file = protoPath()): CriDefinitions {
   const grpcObject = loadPackageDefinition(loadSync(file, loaderOptions));
   const found = grpcObject as unknown as { runtime: { v1: CriDefinitions } };
   return found.runtime.v1;
+}
+
+/** A service whose answers are encoded by a MessageWriter: what the server speaks. */
+export function withOwnWriter(definitions: CriDefinitions, service: CriServiceName): ServiceDefinition {
+  const writer = new MessageWriter(definitions as unknown as TypeDescriptors);
+  const entries = Object.entries(methodsOf(definitions[service])).map(([rpc, method]) => {
+    const { type } = (method as typeof method & { responseType: { type: MessageDescriptor } }).responseType;
+    const responseSerialize = (answer: unknown) => writer.encode(type.name, answer as object);
+    return [rpc, { ...method, responseSerialize }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Method definitions of a service, rpc by rpc. */

@@ -7,7 +7,7 @@ import { NodeletError } from '../base/errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { CriRuntime, StreamVerb, UnaryVerb } from '../ports/cri/runtime.js';
 import { admit } from './authority/connection-gate.js';
-import { loadCriDefinitions, messageMaxBytes, methodsOf } from './definitions.js';
+import { loadCriDefinitions, messageMaxBytes, methodsOf, withOwnWriter } from './definitions.js';
 import type { CriServiceName } from './definitions.js';
 import { funnel, streamFunnel } from './funnel.js';
 import { settledWithin } from './settled-within.js';
@@ -55,7 +55,7 @@ export function createCriServer(options: CriServerOptions): CriServer {
         : funnel(known[rpc] as UnaryVerb<unknown, unknown>, { clock, log });
       handlers[rpc] = handler as UntypedHandleCall;
     }
-    grpc.addService(definitions[service].service, handlers);
+    grpc.addService(withOwnWriter(definitions, service), handlers);
   };
   addService('RuntimeService', options.runtime.runtime);
   addService('ImageService', options.runtime.images);
