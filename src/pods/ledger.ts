@@ -12,12 +12,13 @@ export class Ledger {
   private readonly containerTable: RecordTable<ContainerRecord>;
   private readonly sandboxes = new Map<string, SandboxRecord>();
   private readonly containers = new Map<string, ContainerRecord>();
+  private readonly bySandbox = new Map<SandboxId, Map<ContainerId, ContainerRecord>>();
 
   constructor(store: RecordStore) {
     this.sandboxTable = store.table('sandboxes');
     this.containerTable = store.table('containers');
     for (const [id, record] of this.sandboxTable.entries()) this.sandboxes.set(id, record);
-    for (const [id, record] of this.containerTable.entries()) this.containers.set(id, record);
+    for (const [, record] of this.containerTable.entries()) this.remember(record);
   }
 
   async saveSandbox(record: SandboxRecord): Promise<void> {
@@ -32,12 +33,12 @@ export class Ledger {
 
   async saveContainer(record: ContainerRecord): Promise<void> {
     await this.containerTable.put(record.id, record);
-    this.containers.set(record.id, record);
+    this.remember(record);
   }
 
   async forgetContainer(id: ContainerId): Promise<void> {
     await this.containerTable.remove(id);
-    this.containers.delete(id);
+    this.forget(id);
   }
 
   allSandboxes(): SandboxRecord[] {
@@ -49,7 +50,22 @@ export class Ledger {
   }
 
   containersOf(id: SandboxId): ContainerRecord[] {
-    return this.allContainers().filter((container) => container.sandboxId === id);
+    return [...(this.bySandbox.get(id)?.values() ?? [])];
+  }
+
+  private remember(record: ContainerRecord): void {
+    this.containers.set(record.id, record);
+    const siblings = this.bySandbox.get(record.sandboxId) ?? new Map<ContainerId, ContainerRecord>();
+    this.bySandbox.set(record.sandboxId, siblings.set(record.id, record));
+  }
+
+  private forget(id: ContainerId): void {
+    const record = this.containers.get(id);
+    if (record === undefined) return;
+    this.containers.delete(id);
+    const siblings = this.bySandbox.get(record.sandboxId);
+    siblings?.delete(id);
+    if (siblings?.size === 0) this.bySandbox.delete(record.sandboxId);
   }
 
   /** The record as it is now: an earlier copy may be out of date after an await. */

@@ -22,6 +22,7 @@ import type {
 } from '../ports/cri/messages.js';
 import { stopSignalName } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
+import { frozenOnce } from './frozen-once.js';
 import { toldImage } from './container-image.js';
 
 /** The CRI state of a sandbox; undefined for one that CRI doesn't see yet. One whose removal failed stays to be seen, so that clients try again. */
@@ -67,8 +68,9 @@ export function sandboxStatus(record: SandboxRecord): PodSandboxStatus {
   });
 }
 
-export function sandboxItem(record: SandboxRecord): PodSandbox {
-  return newPodSandbox({
+/** In lists, which are asked for again and again. */
+export const sandboxItem = frozenOnce((record: SandboxRecord): PodSandbox =>
+  newPodSandbox({
     id: record.id,
     metadata: record.config.metadata,
     state: sandboxState(record) ?? 'SANDBOX_NOTREADY',
@@ -76,8 +78,8 @@ export function sandboxItem(record: SandboxRecord): PodSandbox {
     labels: record.config.labels,
     annotations: record.config.annotations,
     runtime_handler: record.requestedHandler,
-  });
-}
+  }),
+);
 
 export function containerStatus(record: ContainerRecord): ContainerStatus {
   return newContainerStatus({
@@ -101,8 +103,8 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
   });
 }
 
-export function containerItem(record: ContainerRecord): Container {
-  return newContainer({
+export const containerItem = frozenOnce((record: ContainerRecord): Container =>
+  newContainer({
     id: record.id,
     pod_sandbox_id: record.sandboxId,
     metadata: record.config.metadata,
@@ -111,8 +113,8 @@ export function containerItem(record: ContainerRecord): Container {
     created_at: record.createdAtNs,
     labels: record.config.labels,
     annotations: record.config.annotations,
-  });
-}
+  }),
+);
 
 function hasLabels(labels: Record<string, string>, selector: Record<string, string>): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);

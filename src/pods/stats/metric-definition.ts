@@ -60,7 +60,7 @@ export function metricsOf<Subject>(
         name,
         timestamp: about.timestampNs,
         metric_type: type,
-        label_values: [...base, ...labels],
+        label_values: labels.length === 0 ? base : [...base, ...labels],
         value: { value: String(Math.floor(value)) },
       }),
     ),

@@ -27,21 +27,30 @@ import { describeMetric, metricsOf } from './metric-definition.js';
 import { networkMetrics } from './network-metrics.js';
 import { containerTarget, isSampledContainer, isSampledPod, podTarget } from './sample-targets.js';
 import { containerStats, podSandboxStats } from './stats-messages.js';
+import type { UsageSample } from './usage-sample.js';
 import type { UsageSampler } from './usage-sampler.js';
-import type { WritableLayers } from './writable-layers.js';
+import type { LayerUsage, WritableLayers } from './writable-layers.js';
 
 /** CRI's verbs about what pods and containers use: all from what was sampled, but for what is too new to have been. */
 export function statsVerbs(pods: Pods, sampler: UsageSampler, layers: WritableLayers) {
   const { ledger } = pods;
   const { network, config } = pods.parts;
 
-  const statsOfContainer = (record: ContainerRecord): ContainerStats =>
-    containerStats(record, {
-      // The last sample of one that has ended is of the past.
-      sample: isSampledContainer(record) ? sampler.sample(record.id) : undefined,
-      layer: layers.usage(record.id),
-      storeDir: config.rootDir,
-    });
+  /** What was told of a sample last, frozen, so that it is encoded once (cri/message-writer.ts). */
+  const told = new WeakMap<
+    UsageSample,
+    { record: ContainerRecord; layer: LayerUsage | undefined; stats: ContainerStats }
+  >();
+  const statsOfContainer = (record: ContainerRecord): ContainerStats => {
+    // The last sample of one that has ended is of the past.
+    const sample = isSampledContainer(record) ? sampler.sample(record.id) : undefined;
+    const layer = layers.usage(record.id);
+    const known = sample && told.get(sample);
+    if (known?.record === record && known.layer === layer) return known.stats;
+    const stats = Object.freeze(containerStats(record, { sample, layer, storeDir: config.rootDir }));
+    if (sample !== undefined) told.set(sample, { record, layer, stats });
+    return stats;
+  };
   const ensureContainers = async (records: readonly ContainerRecord[]): Promise<void> => {
     const running = records.filter(isSampledContainer);
     await Promise.all([

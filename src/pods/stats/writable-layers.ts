@@ -34,7 +34,8 @@ export interface WritableLayersParts {
  */
 export class WritableLayers {
   private readonly usages = new Map<string, LayerUsage>();
-  private readonly firstWalks = new Map<string, Promise<void>>();
+  /** First walks under way: each resolves at its end, or when a request has waited for it long enough. */
+  private readonly firstWalks = new Map<string, Promise<unknown>>();
   private readonly toldOfBound = new Set<string>();
   private readonly queue = new KeyedQueue<'walk'>();
   private readonly ending = new AbortController();
@@ -72,7 +73,6 @@ export class WritableLayers {
 
   /** Has layers that are new measured out of turn, and waits a moment for it. */
   async ensure(ids: readonly string[]): Promise<void> {
-    const { clock } = this.parts.host;
     if (this.ending.signal.aborted) return;
     this.store ??= await this.parts.host.usageProbes.fileSystem(this.parts.storeDir);
     const fresh = ids.filter((id) => !this.usages.has(id));
@@ -82,24 +82,25 @@ export class WritableLayers {
       const dir = layers.get(id);
       return dir === undefined ? [] : [this.firstWalk(id, dir)];
     });
-    const patience = new AbortController();
-    await Promise.race([
-      Promise.all(walks),
-      clock.sleep(firstWalkMs, patience.signal).catch(() => undefined),
-    ]);
-    patience.abort();
+    await Promise.all(walks);
   }
 
-  private firstWalk(id: string, dir: string): Promise<void> {
+  private firstWalk(id: string, dir: string): Promise<unknown> {
     const known = this.firstWalks.get(id);
     if (known !== undefined) return known;
+    const patience = new AbortController();
     const walk = this.walk(id, dir)
       .catch((thrown: unknown) =>
         this.parts.log.warn({ container: id, err: String(thrown) }, 'measuring its writable layer failed'),
       )
-      .finally(() => this.firstWalks.delete(id));
-    this.firstWalks.set(id, walk);
-    return walk;
+      .finally(() => {
+        this.firstWalks.delete(id);
+        patience.abort();
+      });
+    const waited = this.parts.host.clock.sleep(firstWalkMs, patience.signal).catch(() => undefined);
+    const first = Promise.race([walk, waited]);
+    this.firstWalks.set(id, first);
+    return first;
   }
 
   private async walkAll(): Promise<void> {
