@@ -1,4 +1,11 @@
-import { newListContainersRequest, newListPodSandboxRequest } from '../../src/ports/cri/messages.js';
+import { isKind } from '../../src/base/errors.js';
+import {
+  newListContainerStatsRequest,
+  newListContainersRequest,
+  newListPodSandboxMetricsRequest,
+  newListPodSandboxRequest,
+  newListPodSandboxStatsRequest,
+} from '../../src/ports/cri/messages.js';
 import { measureMemory } from './memory.js';
 import type { MemoryReport } from './memory.js';
 import type { BenchOptions } from './options.js';
@@ -13,12 +20,18 @@ export interface Series {
   cyclesPerSecond: number;
 }
 
+export interface IdleListings {
+  pods: number;
+  listings: Record<Listing, Summary>;
+}
+
 export interface RuntimeReport {
   name: string;
   version: string;
   oneAtATime: Series;
   inFlight: Series;
-  listings: Record<Listing, Summary>;
+  /** One for each number of idle pods. */
+  listings: IdleListings[];
   memory: MemoryReport;
 }
 
@@ -63,39 +76,69 @@ export async function measure(
       await parallel.run(options.cyclesInFlight, options.inFlight, runtime);
     }
   }
-  const reports: RuntimeReport[] = [];
-  for (const { runtime, serial, parallel } of courses) {
-    console.log(`bench: ${runtime.name} with ${options.pods} idle pods`);
-    const idle = await measureIdle(runtime, options.pods);
-    reports.push({
-      name: runtime.name,
-      version: runtime.version,
-      oneAtATime: serial.report(),
-      inFlight: parallel.report(),
-      ...idle,
-    });
-  }
-  return reports;
+  const idle = await measureIdle(runtimes, options.pods);
+  return courses.map(({ runtime, serial, parallel }, index) => ({
+    name: runtime.name,
+    version: runtime.version,
+    oneAtATime: serial.report(),
+    inFlight: parallel.report(),
+    ...must(idle[index]),
+  }));
 }
 
+type Idle = Pick<RuntimeReport, 'listings' | 'memory'>;
+
+/**
+ * Brings all runtimes to each number of pods and asks them in turn, so that what else the machine does meets them alike;
+ * memory is measured at the first number.
+ */
 async function measureIdle(
-  runtime: RuntimeUnderTest,
-  count: number,
-): Promise<Pick<RuntimeReport, 'listings' | 'memory'>> {
-  const { client } = runtime.shape;
-  const pods: LivePod[] = [];
-  await inFlight(count, 4, async () => void pods.push(await podUp(runtime.shape, new Samples())));
-  const samples = new Samples<Listing>();
-  const ctx = contextOf(runtime.shape);
-  for (let repeat = 0; repeat < listingRepeats; repeat++) {
-    await samples.time('ListPodSandbox', () =>
-      client.runtime.ListPodSandbox(newListPodSandboxRequest(), ctx),
-    );
-    await samples.time('ListContainers', () =>
-      client.runtime.ListContainers(newListContainersRequest(), ctx),
-    );
+  runtimes: readonly RuntimeUnderTest[],
+  counts: readonly number[],
+): Promise<Idle[]> {
+  const states = runtimes.map((runtime) => ({ runtime, pods: [] as LivePod[] }));
+  const reports: { listings: IdleListings[]; memory: MemoryReport | undefined }[] = runtimes.map(() => ({
+    listings: [],
+    memory: undefined,
+  }));
+  for (const count of counts) {
+    for (const { runtime, pods } of states) {
+      console.log(`bench: ${runtime.name} with ${count} idle pods`);
+      const more = count - pods.length;
+      await inFlight(more, 4, async () => void pods.push(await podUp(runtime.shape, new Samples())));
+    }
+    const samples = runtimes.map(() => new Samples<Listing>());
+    for (let repeat = 0; repeat < listingRepeats; repeat++) {
+      for (const [index, runtime] of runtimes.entries()) await timeListings(runtime, must(samples[index]));
+    }
+    for (const [index, { runtime, pods }] of states.entries()) {
+      const report = must(reports[index]);
+      report.listings.push({ pods: count, listings: must(samples[index]).summary(listings) });
+      report.memory ??= await measureMemory(runtime, pods);
+    }
   }
-  const memory = await measureMemory(runtime, pods);
-  await removePods(runtime.shape);
-  return { listings: samples.summary(listings), memory };
+  for (const runtime of runtimes) await removePods(runtime.shape);
+  return reports.map(({ listings: told, memory }) => ({ listings: told, memory: must(memory) }));
+}
+
+async function timeListings(runtime: RuntimeUnderTest, samples: Samples<Listing>): Promise<void> {
+  const ctx = contextOf(runtime.shape);
+  const { runtime: verbs } = runtime.shape.client;
+  const calls: Record<Listing, () => Promise<unknown>> = {
+    ListPodSandbox: () => verbs.ListPodSandbox(newListPodSandboxRequest(), ctx),
+    ListContainers: () => verbs.ListContainers(newListContainersRequest(), ctx),
+    ListContainerStats: () => verbs.ListContainerStats(newListContainerStatsRequest(), ctx),
+    ListPodSandboxStats: () => verbs.ListPodSandboxStats(newListPodSandboxStatsRequest(), ctx),
+    ListPodSandboxMetrics: () => verbs.ListPodSandboxMetrics(newListPodSandboxMetricsRequest(), ctx),
+  };
+  for (const name of listings) {
+    await samples.time(name, calls[name]).catch((thrown: unknown) => {
+      if (!isKind(thrown, 'unsupported')) throw thrown;
+    });
+  }
+}
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('every runtime has a place in every list');
+  return value;
 }

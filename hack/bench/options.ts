@@ -15,8 +15,8 @@ export interface BenchOptions {
   /** Whole pod cycles per round, with `inFlight` of them at once. */
   cyclesInFlight: number;
   inFlight: number;
-  /** Pods that idle while memory and listings are measured. */
-  pods: number;
+  /** Numbers of pods, rising, that idle while listings are measured; memory is measured at the first. */
+  pods: readonly number[];
   json: string | undefined;
 }
 
@@ -29,12 +29,12 @@ const usage = `usage: npm run bench -- [options]
   --cycles N             pod cycles per round, one at a time (default 6)
   --cycles-in-flight N   pod cycles per round, several at once (default 24)
   --in-flight N          how many at once (default 8)
-  --pods N               idle pods for memory and listings (default 20)
+  --pods N,N             idle pods for listings, memory at the first (default 50,200)
   --quick                few of everything, to see that it works
   --json FILE            write the results there, too`;
 
-const defaults = { rounds: 6, cycles: 6, cyclesInFlight: 24, inFlight: 8, pods: 20 };
-const quick = { rounds: 1, cycles: 2, cyclesInFlight: 4, inFlight: 4, pods: 2 };
+const defaults = { rounds: 6, cycles: 6, cyclesInFlight: 24, inFlight: 8, pods: [50, 200] };
+const quick = { rounds: 1, cycles: 2, cyclesInFlight: 4, inFlight: 4, pods: [2] };
 
 /** The options of a command line, or the text to print instead of running. Throws for what it doesn't know. */
 export function parseOptions(argv: readonly string[]): BenchOptions | { help: string } {
@@ -71,9 +71,17 @@ export function parseOptions(argv: readonly string[]): BenchOptions | { help: st
     cycles: amount('cycles', values.cycles, amounts.cycles),
     cyclesInFlight: amount('cycles-in-flight', values['cycles-in-flight'], amounts.cyclesInFlight),
     inFlight: amount('in-flight', values['in-flight'], amounts.inFlight),
-    pods: amount('pods', values.pods, amounts.pods),
+    pods: risingAmounts('pods', values.pods) ?? amounts.pods,
     json: values.json,
   };
+}
+
+/** Several amounts in one flag, smallest first. */
+function risingAmounts(flag: string, given: string | undefined): number[] | undefined {
+  return given
+    ?.split(',')
+    .map((one) => amount(flag, one, 0))
+    .sort((a, b) => a - b);
 }
 
 function amount(flag: string, given: string | undefined, otherwise: number): number {

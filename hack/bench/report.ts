@@ -7,13 +7,19 @@ interface Figure {
   section: string;
   name: string;
   unit: string;
-  /** p95 where the figure is a median. */
+  /** p95 where the figure is a median; the value is NaN where the runtime has no such call. */
   of: (report: RuntimeReport) => { value: number; p95?: number };
 }
 
 const median = ({ p50Ms, p95Ms }: Summary) => ({ value: p50Ms, p95: p95Ms });
 
-function figures({ inFlight, pods }: { inFlight: number; pods: number }): Figure[] {
+/** What of a run's options its tables depend on. */
+interface RunShape {
+  inFlight: number;
+  pods: readonly number[];
+}
+
+function figures({ inFlight, pods }: RunShape): Figure[] {
   const series = (key: 'oneAtATime' | 'inFlight', section: string): Figure[] => [
     ...operations.map((name): Figure => ({
       section,
@@ -28,24 +34,40 @@ function figures({ inFlight, pods }: { inFlight: number; pods: number }): Figure
       of: (report) => ({ value: report[key].cyclesPerSecond }),
     },
   ];
-  const beside = `beside ${pods} idle pods`;
+  const beside = (count: number | undefined) => `beside ${count ?? 0} idle pods`;
+  const memory = `memory ${beside(pods[0])}`;
   return [
     ...series('oneAtATime', 'one at a time'),
     ...series('inFlight', `${inFlight} in flight`),
-    ...listings.map((name): Figure => ({
-      section: beside,
-      name,
-      unit: 'ms',
-      of: (report) => median(report.listings[name]),
-    })),
+    ...pods.flatMap((count) =>
+      listings.map((name): Figure => ({
+        section: beside(count),
+        name,
+        unit: 'ms',
+        of: (report) => {
+          const found = report.listings.find((idle) => idle.pods === count);
+          return found === undefined ? { value: Number.NaN } : median(found.listings[name]);
+        },
+      })),
+    ),
     {
-      section: beside,
+      section: memory,
       name: 'helpers per pod, PSS',
       unit: 'MB',
-      of: ({ memory }) => ({ value: memory.helpersPssMbPerPod }),
+      of: (report) => ({ value: report.memory.helpersPssMbPerPod }),
     },
-    { section: beside, name: 'daemon, PSS', unit: 'MB', of: ({ memory }) => ({ value: memory.daemonPssMb }) },
-    { section: beside, name: 'daemon, RSS', unit: 'MB', of: ({ memory }) => ({ value: memory.daemonRssMb }) },
+    {
+      section: memory,
+      name: 'daemon, PSS',
+      unit: 'MB',
+      of: (report) => ({ value: report.memory.daemonPssMb }),
+    },
+    {
+      section: memory,
+      name: 'daemon, RSS',
+      unit: 'MB',
+      of: (report) => ({ value: report.memory.daemonRssMb }),
+    },
   ];
 }
 
@@ -56,10 +78,7 @@ export interface Ratio {
 }
 
 /** Each figure of the first runtime by the second's; none when there is only one. */
-export function ratiosOf(
-  reports: readonly RuntimeReport[],
-  shape: { inFlight: number; pods: number },
-): Ratio[] {
+export function ratiosOf(reports: readonly RuntimeReport[], shape: RunShape): Ratio[] {
   const [own, peer] = reports;
   if (own === undefined || peer === undefined) return [];
   return figures(shape).map(({ section, name, of }) => ({
@@ -70,10 +89,7 @@ export function ratiosOf(
 }
 
 /** The tables for people: one per section, a column pair per runtime, and the ratio where there are two. */
-export function renderReport(
-  reports: readonly RuntimeReport[],
-  shape: { inFlight: number; pods: number },
-): string {
+export function renderReport(reports: readonly RuntimeReport[], shape: RunShape): string {
   const ratios = ratiosOf(reports, shape);
   const lines = reports.map(({ name, version }) => `${name}: ${version}`);
   let section = '';
@@ -85,9 +101,9 @@ export function renderReport(
     }
     const cells = reports.flatMap((report) => {
       const { value, p95 } = figure.of(report);
-      return [value.toFixed(2), p95 === undefined ? '' : p95.toFixed(2)];
+      return [shown(value), p95 === undefined ? '' : shown(p95)];
     });
-    const ratio = ratios[index]?.ratio.toFixed(2);
+    const ratio = ratios[index] && shown(ratios[index].ratio);
     const name = figure.unit === '' ? figure.name : `${figure.name} (${figure.unit})`;
     lines.push(row(`  ${name}`, [...cells, ...(ratio === undefined ? [] : [ratio])]));
   }
@@ -101,6 +117,9 @@ export function renderReport(
   }
   return lines.join('\n');
 }
+
+/** A call that a runtime lacks has no figure. */
+const shown = (value: number): string => (Number.isNaN(value) ? 'n/a' : value.toFixed(2));
 
 function row(name: string, cells: readonly string[]): string {
   return `${name.padEnd(40)}${cells.map((cell) => cell.padStart(12)).join('')}`.trimEnd();

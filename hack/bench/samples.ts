@@ -13,8 +13,14 @@ export const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-/** Measured beside N idle pods. */
-export const listings = ['ListPodSandbox', 'ListContainers'] as const;
+/** Measured beside N idle pods. A runtime that lacks one of them has no samples of it. */
+export const listings = [
+  'ListPodSandbox',
+  'ListContainers',
+  'ListContainerStats',
+  'ListPodSandboxStats',
+  'ListPodSandboxMetrics',
+] as const;
 export type Listing = (typeof listings)[number];
 
 export interface Summary {

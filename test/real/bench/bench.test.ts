@@ -70,7 +70,12 @@ describe('bench: the quick run (real node)', () => {
       }
       expect(series?.cyclesPerSecond).to.be.greaterThan(0);
     }
-    for (const listing of listings) expect(report?.listings[listing].count, listing).to.be.greaterThan(0);
+    const [idle] = report?.listings ?? [];
+    expect(idle?.pods).to.equal(2);
+    for (const listing of listings) {
+      expect(idle?.listings[listing].count, listing).to.be.greaterThan(0);
+      expect(output).to.match(new RegExp(`^  ${listing} \\(ms\\) +\\d`, 'm'));
+    }
     expect(report?.memory.daemonPssMb).to.be.greaterThan(1);
     expect(Object.keys(report?.memory.helpers ?? {}).sort()).to.deep.equal(['conmon', 'pause']);
     expect(report?.memory.helpersPssMbPerPod).to.be.within(0.01, 2);
@@ -88,7 +93,7 @@ describe('bench: the quick run (real node)', () => {
   });
 
   it('refuses what it does not know, before it does anything', async () => {
-    for (const args of [['--peer', 'docker'], ['--rounds', 'many'], ['--quik']]) {
+    for (const args of [['--peer', 'docker'], ['--rounds', 'many'], ['--pods', 'few'], ['--quik']]) {
       const { exitCode, output } = await bench(args);
       expect({ exitCode, named: output.includes(args.at(-1) ?? '') }).to.deep.equal({
         exitCode: 2,
