@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { containerMetrics } from '../../src/pods/stats/container-metrics.js';
-import type { MeteredContainer } from '../../src/pods/stats/container-metrics.js';
+import type { MeteredContainer } from '../../src/pods/stats/metered-container.js';
 import { describeMetric, metricsOf } from '../../src/pods/stats/metric-definition.js';
 import { networkMetrics } from '../../src/pods/stats/network-metrics.js';
 import { conditionalMetrics, kubeletMetrics } from './metric-names.js';

@@ -22,6 +22,7 @@ import type { ContainerRecord, SandboxRecord } from '../../state/records.js';
 import { containerMatches, sandboxMatches } from '../messages.js';
 import type { Pods } from '../pods.js';
 import { containerMetrics } from './container-metrics.js';
+import { inTurns } from './in-turns.js';
 import type { BaseLabels } from './metric-definition.js';
 import { describeMetric, metricsOf } from './metric-definition.js';
 import { networkMetrics } from './network-metrics.js';
@@ -34,7 +35,7 @@ import type { LayerUsage, WritableLayers } from './writable-layers.js';
 /** CRI's verbs about what pods and containers use: all from what was sampled, but for what is too new to have been. */
 export function statsVerbs(pods: Pods, sampler: UsageSampler, layers: WritableLayers) {
   const { ledger } = pods;
-  const { network, config } = pods.parts;
+  const { network, config, host } = pods.parts;
 
   /** What was told of a sample last, frozen, so that it is encoded once (cri/message-writer.ts). */
   const told = new WeakMap<
@@ -101,8 +102,7 @@ export function statsVerbs(pods: Pods, sampler: UsageSampler, layers: WritableLa
       layer: layers.usage(record.id),
       fileSystem: layers.fileSystem(),
       startedAtNs: record.startedAtNs,
-      deviceName: (device: { major: number; minor: number }) =>
-        pods.parts.host.usageProbes.deviceName(device),
+      deviceName: (device: { major: number; minor: number }) => host.usageProbes.deviceName(device),
     };
     const labels = labelsOf(sandbox, record);
     return [
@@ -177,7 +177,9 @@ export function statsVerbs(pods: Pods, sampler: UsageSampler, layers: WritableLa
       const records = ledger.allSandboxes().filter(isSampledPod);
       await ensurePods(records);
       await sampler.ensureDetails(records.flatMap(runningIn).map(containerTarget));
-      return newListPodSandboxMetricsResponse({ pod_metrics: records.map(metricsOfPod) });
+      const pod_metrics: PodSandboxMetrics[] = [];
+      await inTurns(host.clock, { items: records }, (record) => void pod_metrics.push(metricsOfPod(record)));
+      return newListPodSandboxMetricsResponse({ pod_metrics });
     },
   } satisfies Partial<RuntimeVerbs>;
 }

@@ -3,11 +3,10 @@ import type { CgroupDetail, CgroupMeter } from '../../ports/cgroup-meter.js';
 import type { Host } from '../../ports/host.js';
 import type { LinkTraffic } from '../../ports/links.js';
 import type { OpenFiles } from '../../ports/usage-probes.js';
+import { inTurns } from './in-turns.js';
 import type { DetailSample, SampleTarget, UsageSample } from './usage-sample.js';
 import { nanoCoresOf } from './usage-sample.js';
 
-/** How long sampling may keep the event loop from requests. */
-const turnMs = 0.5;
 /** Details cost several times as much as the rest, so they are kept fresh only while somebody reads metrics. */
 const detailsWantedMs = 5 * 60_000;
 /** What is looked at of a container with very many processes or open files; more of them are left out. */
@@ -167,17 +166,8 @@ export class UsageSampler {
     return all;
   }
 
-  /** Does all of it, and lets requests through in between. */
-  private async inTurns<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
-    const { clock } = this.parts.host;
-    let endMs = clock.monotonicMs() + turnMs;
-    for (const item of items) {
-      if (this.stopped) return;
-      work(item);
-      if (clock.monotonicMs() < endMs) continue;
-      await clock.sleep(0);
-      endMs = clock.monotonicMs() + turnMs;
-    }
+  private inTurns(targets: readonly SampleTarget[], work: (target: SampleTarget) => void): Promise<void> {
+    return inTurns(this.parts.host.clock, { items: targets, wanted: () => !this.stopped }, work);
   }
 }
 
