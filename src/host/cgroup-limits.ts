@@ -2,11 +2,13 @@ import type { CgroupLimits } from '../ports/cgroups.js';
 
 /** One value for one file of a cgroup. */
 export interface LimitFile {
-  /** Which limit it is, or the first of those that it holds. */
-  limit: keyof CgroupLimits;
-  controller: 'cpu' | 'memory' | 'pids';
+  /** Which limit it is, or the first of those that it holds: a key of CgroupLimits, or `unified["KEY"]`. */
+  limit: string;
+  controller: string;
   file: string;
   value: string;
+  /** Older kernels have no such file. */
+  optional: boolean;
 }
 
 const defaultPeriodUs = 100_000;
@@ -27,40 +29,81 @@ export function sharesOfWeight(weight: number): number {
   return shares.min + Math.ceil(fraction * (shares.max - shares.min));
 }
 
-const orMax = (value: number): string => (value < 0 ? 'max' : `${value}`);
+const orMax = (value: number | undefined): string | undefined =>
+  value === undefined ? undefined : value < 0 ? 'max' : `${value}`;
 
-/** Files of a v1 hierarchy, in the order in which they are to be written (kernel: admin-guide/cgroup-v1, scheduler/sched-bwc). */
+/** Files of a v1 hierarchy, in the order that mostly works (kernel: admin-guide/cgroup-v1, scheduler/sched-bwc). */
 export function limitFilesV1(limits: CgroupLimits): LimitFile[] {
-  const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryBytes, pids } = limits;
+  const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryBytes, memorySwapBytes, pids } = limits;
   return [
     file('cpuShares', 'cpu', 'cpu.shares', cpuShares),
     file('cpuPeriodUs', 'cpu', 'cpu.cfs_period_us', cpuPeriodUs),
     file('cpuQuotaUs', 'cpu', 'cpu.cfs_quota_us', cpuQuotaUs),
     file('memoryBytes', 'memory', 'memory.limit_in_bytes', memoryBytes),
-    file('pids', 'pids', 'pids.max', pids === undefined ? undefined : orMax(pids)),
+    file('memorySwapBytes', 'memory', 'memory.memsw.limit_in_bytes', memorySwapBytes),
+    file('pids', 'pids', 'pids.max', orMax(pids)),
+    ...filesOfBoth(limits, 'limit_in_bytes'),
   ].flat();
 }
 
 /** Files of the v2 tree (kernel: admin-guide/cgroup-v2). */
 export function limitFilesV2(limits: CgroupLimits): LimitFile[] {
-  const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryBytes, pids } = limits;
+  const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryBytes, memorySwapBytes, pids } = limits;
   const bandwidth = `${orMax(cpuQuotaUs ?? -1)} ${cpuPeriodUs ?? defaultPeriodUs}`;
+  const swap =
+    memorySwapBytes === undefined || memorySwapBytes < 0
+      ? memorySwapBytes
+      : memorySwapBytes - (memoryBytes ?? 0);
   return [
     file('cpuShares', 'cpu', 'cpu.weight', cpuShares === undefined ? undefined : weightOfShares(cpuShares)),
-    file('cpuQuotaUs', 'cpu', 'cpu.max', cpuQuotaUs ?? cpuPeriodUs, bandwidth),
-    file('memoryBytes', 'memory', 'memory.max', memoryBytes === undefined ? undefined : orMax(memoryBytes)),
-    file('pids', 'pids', 'pids.max', pids === undefined ? undefined : orMax(pids)),
+    ...(cpuQuotaUs === undefined && cpuPeriodUs === undefined
+      ? []
+      : file(cpuQuotaUs === undefined ? 'cpuPeriodUs' : 'cpuQuotaUs', 'cpu', 'cpu.max', bandwidth)),
+    file('memoryBytes', 'memory', 'memory.max', orMax(memoryBytes)),
+    file('memorySwapBytes', 'memory', 'memory.swap.max', orMax(swap)),
+    file('pids', 'pids', 'pids.max', orMax(pids)),
+    ...filesOfBoth(limits, 'max'),
+    ...unifiedFiles(limits),
+  ].flat();
+}
+
+/** Files of v2 that are named as they are. */
+export function unifiedFiles({ unified = {} }: CgroupLimits): LimitFile[] {
+  return Object.entries(unified).flatMap(([key, value]) =>
+    file(`unified["${key}"]`, key.split('.')[0] ?? '', key, value),
+  );
+}
+
+/** Those that differ by the end of their names at most. */
+function filesOfBoth(
+  { cpusetCpus, cpusetMems, hugepages = [] }: CgroupLimits,
+  hugetlbEnd: 'limit_in_bytes' | 'max',
+): LimitFile[] {
+  return [
+    file('cpusetCpus', 'cpuset', 'cpuset.cpus', cpusetCpus),
+    file('cpusetMems', 'cpuset', 'cpuset.mems', cpusetMems),
+    ...hugepages.flatMap(({ pageSize, bytes }) =>
+      // OCI runtimes limit what is reserved as well, where the kernel (5.7 and newer) counts it.
+      [`hugetlb.${pageSize}.${hugetlbEnd}`, `hugetlb.${pageSize}.rsvd.${hugetlbEnd}`].map((name, index) =>
+        file('hugepages', 'hugetlb', name, hugetlbEnd === 'max' ? orMax(bytes) : bytes, index > 0),
+      ),
+    ),
   ].flat();
 }
 
 function file(
-  limit: keyof CgroupLimits,
-  controller: LimitFile['controller'],
+  limit: string,
+  controller: string,
   name: string,
   wanted: number | string | undefined,
-  value = `${wanted}`,
+  optional = false,
 ): LimitFile[] {
-  return wanted === undefined ? [] : [{ limit, controller, file: name, value }];
+  return wanted === undefined ? [] : [{ limit, controller, file: name, value: `${wanted}`, optional }];
+}
+
+/** What of a v2 group's memory stays when the kernel drops the pages that it can read again: memory.current less memory.stat's inactive_file. */
+export function unreclaimableBytes({ current, stat }: { current: string; stat: string }): number {
+  return Number(current) - Number(/^inactive_file (\d+)$/m.exec(stat)?.[1] ?? '0');
 }
 
 /** cgroup.controllers and cgroup.subtree_control: names in one line. */

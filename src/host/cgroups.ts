@@ -4,17 +4,12 @@ import path from 'node:path';
 import { NodeletError } from '../base/errors.js';
 import { settleAll } from '../base/settle-all.js';
 import type { CgroupInfo, CgroupLimits, Cgroups } from '../ports/cgroups.js';
-import {
-  controllersToEnable,
-  limitFilesV1,
-  limitFilesV2,
-  oomKillsIn,
-  parseControllers,
-} from './cgroup-limits.js';
+import { controllersToEnable, oomKillsIn } from './cgroup-limits.js';
 import { killGroup, thawGroup } from './cgroup-kill.js';
-import { namesIn, pidsBelow } from './cgroup-tree.js';
+import { controllersOf, namesIn, pidsBelow } from './cgroup-tree.js';
 import type { Hierarchy } from './cgroup-hierarchies.js';
 import { cgroupHierarchies, cgroupRoot, controllersOfV1 } from './cgroup-hierarchies.js';
+import { updateGroup } from './cgroup-update.js';
 import { bind } from './libc.js';
 import { mountCgroupV1 } from './mounts.js';
 import { unmountedControllers } from './stranded-controllers.js';
@@ -55,8 +50,9 @@ export function createCgroups(): Cgroups {
     create: async (group: string, limits: CgroupLimits = {}) => {
       const all = await cgroupHierarchies();
       await settleAll(all.map((hierarchy) => createIn(hierarchy, group)));
-      if (Object.keys(limits).length > 0) await setLimits(all, group, limits);
+      await updateGroup(all, { group, limits });
     },
+    update: async (group, limits) => updateGroup(await cgroupHierarchies(), { group, limits }),
     remove: async (group) => {
       await settleAll((await dirs(group)).map(removeDir));
     },
@@ -121,12 +117,6 @@ async function createIn({ dir, kind }: Hierarchy, group: string): Promise<void> 
   }
 }
 
-/** Controllers that a group can use in one hierarchy. */
-async function controllersOf({ dir, kind }: Hierarchy, group: string): Promise<string[]> {
-  if (kind === 'v1') return controllersOfV1(dir);
-  return parseControllers(await fs.readFile(path.join(dir, group, 'cgroup.controllers'), 'utf8'));
-}
-
 /** A child group on v2 has only the controllers that its parent hands down. */
 async function enableControllers(dir: string): Promise<void> {
   const [controllers = '', subtreeControl = ''] = await Promise.all(
@@ -150,30 +140,6 @@ async function enableControllers(dir: string): Promise<void> {
         },
       );
     });
-}
-
-async function setLimits(all: readonly Hierarchy[], group: string, limits: CgroupLimits): Promise<void> {
-  const done = new Set<string>();
-  for (const hierarchy of all) {
-    const offered = await controllersOf(hierarchy, group);
-    const files = hierarchy.kind === 'v1' ? limitFilesV1(limits) : limitFilesV2(limits);
-    for (const { controller, file, value } of files) {
-      if (!offered.includes(controller)) continue;
-      const target = path.join(hierarchy.dir, group, file);
-      await fs.writeFile(target, value).catch((thrown: NodeJS.ErrnoException) => {
-        throw new NodeletError('tool-failed', `writing ${value} to ${target} failed: ${thrown.code}`, {
-          cause: thrown,
-        });
-      });
-      done.add(controller);
-    }
-  }
-  const missing = limitFilesV1(limits).find(({ controller }) => !done.has(controller));
-  if (missing === undefined) return;
-  throw new NodeletError('unsupported', `this machine has no cgroup controller ${missing.controller}`, {
-    field: missing.limit,
-    remedy: 'enable it in the kernel or on its command line',
-  });
 }
 
 /** A new v1 cpuset has no CPUs and takes no process until it is given its parent's. */

@@ -2,6 +2,7 @@ import os from 'node:os';
 import type { Cgroups } from '../ports/cgroups.js';
 import type { Files } from '../ports/files.js';
 import { capabilityNames } from '../spec/capabilities.js';
+import { cpusIn } from '../spec/cpu-list.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
 import { seccompDefault } from '../spec/seccomp-default.js';
 import type { SeccompProfile } from '../spec/seccomp-parse.js';
@@ -14,6 +15,10 @@ import { parseContainerContexts } from '../spec/selinux-label.js';
 export const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
 const capSysResource = 24n;
 const lowestOomScore = -1000;
+/** A kernel without NUMA tells of no nodes, and has one. */
+const onlyNode = '0';
+/** There unless the kernel counts no swap (`swapaccount=0`); v2 always counts it where there is swap at all. */
+const swapLimitV1 = '/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes';
 
 /** Reads once what this agent may hand to containers: what it is allowed itself, and what the kernel has. */
 export async function machineLimits({
@@ -27,6 +32,7 @@ export async function machineLimits({
   const status = (await text('/proc/self/status')) ?? '';
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   const has = (bit: bigint) => ((effective >> bit) & 1n) === 1n;
+  const { version, controllers, strandedControllers } = await cgroups.info();
   let profile: string | undefined;
   for (const path of seccompPaths) profile ??= await text(path);
   const seccompTarget = { architecture: os.arch(), kernelRelease: os.release() };
@@ -41,7 +47,12 @@ export async function machineLimits({
       return seccompFor(parsed, { capabilities, target: seccompTarget });
     },
     seccompTarget,
-    cgroupV2: (await cgroups.info()).version === 'v2',
+    cgroupV2: version === 'v2',
+    // Stranded ones are mounted before the first container.
+    cgroupControllers: [...controllers, ...strandedControllers],
+    cpus: cpusIn((await text('/sys/devices/system/cpu/online')) ?? ''),
+    memoryNodes: cpusIn((await text('/sys/devices/system/node/has_memory')) ?? onlyNode),
+    swapLimits: (await files.stat(version === 'v2' ? '/proc/swaps' : swapLimitV1)) !== undefined,
     hugepageSizes: (await files.list('/sys/kernel/mm/hugepages')).flatMap(hugepageSize),
     appArmor: (await text('/sys/module/apparmor/parameters/enabled'))?.trim() === 'Y',
     selinux: await selinuxDefaults(text),

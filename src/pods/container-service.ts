@@ -7,6 +7,7 @@ import { UndoStack } from '../base/undo-stack.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
 import { validateContainerConfig } from '../spec/container-validate.js';
+import type { MachineLimits } from '../spec/machine-limits.js';
 import { explainStart } from '../spec/start-error.js';
 import { stopSignalNumber } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
@@ -17,6 +18,7 @@ import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import { releaseMounts } from './mount-preparation.js';
 import type { Pods } from './pods.js';
+import { givenScore } from './resource-update.js';
 import { annotatedContainer, blameClass } from './service-classes.js';
 
 /** What containerd reports for a container whose start failed, too. */
@@ -48,7 +50,7 @@ export class ContainerService {
     config: ContainerConfig,
     ctx: CallContext,
   ): Promise<ContainerId> {
-    const { host, images } = this.pods.parts;
+    const { host, images, limits } = this.pods.parts;
     const sandbox = this.readySandbox(sandboxId, 'pod_sandbox_id');
     const holder = this.pods.ledger
       .containersOf(sandboxId)
@@ -82,6 +84,7 @@ export class ContainerService {
       cgroupPath: `${sandbox.cgroupPath}/${id}`,
       stopSignal: stopSignalNumber(config.stop_signal, image.run.stopSignal),
       user: null,
+      ...resourcesInForce(config, limits),
       process: undefined,
       monitor: undefined,
     };
@@ -206,6 +209,18 @@ export class ContainerService {
 
 function containerName(sandboxId: SandboxId, config: ContainerConfig): string {
   return JSON.stringify([sandboxId, config.metadata?.name, config.metadata?.attempt]);
+}
+
+/** What is asked for, with what the machine makes of the score. */
+function resourcesInForce(
+  { linux }: ContainerConfig,
+  { lowestOomScore }: Pick<MachineLimits, 'lowestOomScore'>,
+): Pick<ContainerRecord, 'resources'> {
+  if (linux?.resources === null || linux?.resources === undefined) return {};
+  const { resources } = linux;
+  return {
+    resources: { ...resources, oom_score_adj: givenScore(resources.oom_score_adj, lowestOomScore) },
+  };
 }
 
 function logPath(sandbox: SandboxRecord, config: ContainerConfig): string | undefined {

@@ -9,6 +9,7 @@ import {
   newReopenContainerLogResponse,
   newStartContainerResponse,
   newStopContainerResponse,
+  newUpdateContainerResourcesResponse,
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { validateWords } from '../spec/process-words.js';
@@ -50,6 +51,10 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       const record = pods.ledger.findContainerIfAny(request.container_id);
       if (record !== undefined) await containers.remove(record.id);
       return newRemoveContainerResponse();
+    },
+    UpdateContainerResources: async (request) => {
+      await services.resources.updateContainer(request);
+      return newUpdateContainerResourcesResponse();
     },
     ListContainers: async (request) =>
       newListContainersResponse({

@@ -97,7 +97,7 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
     annotations: record.config.annotations,
     mounts: record.mounts ?? record.config.mounts,
     log_path: record.logPath ?? '',
-    resources: newContainerResources({ linux: record.config.linux?.resources ?? null }),
+    resources: newContainerResources({ linux: record.resources ?? record.config.linux?.resources ?? null }),
     user: newContainerUser({ linux: record.user }),
     stop_signal: stopSignalName(record.stopSignal),
   });

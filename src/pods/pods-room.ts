@@ -10,6 +10,7 @@ import { startPatrol } from './patrol.js';
 import type { PodsParts } from './pods.js';
 import { Pods } from './pods.js';
 import { recover } from './recovery.js';
+import { ResourceUpdates } from './resource-update.js';
 import { SandboxService } from './sandbox-service.js';
 import { sandboxVerbs } from './sandbox-verbs.js';
 import { createStats } from './stats/stats.js';
@@ -34,7 +35,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   const stops = new ContainerStops(pods);
   const containers = new ContainerService(pods, stops);
   const sandboxes = new SandboxService(pods, containers, stops);
-  const services = { sandboxes, containers, stops };
+  const services = { sandboxes, containers, stops, resources: new ResourceUpdates(pods) };
   const stats = createStats(pods);
   let stopFollowing: () => void = () => undefined;
   return {

@@ -16,6 +16,7 @@ import type { ContainerStops } from './container-stop.js';
 import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
+import { inTermsOf, podLimits } from './pod-limits.js';
 import { sandboxSecurity } from './process-security.js';
 
 /** The annotation on a sandbox that asks for no network but loopback. */
@@ -95,9 +96,10 @@ export class SandboxService {
       try {
         await this.pods.ledger.saveSandbox(record);
         ctx.phase('prepare');
-        await Promise.all([
+        await settleAll([
           makePodFiles(this.pods, record),
           record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
+          this.limitGroup(record),
         ]);
         const root = await images.snapshots.prepareReadOnly(id, image.id);
         const security = await sandboxSecurity(
@@ -146,6 +148,13 @@ export class SandboxService {
         throw thrown;
       }
     });
+  }
+
+  private async limitGroup(record: SandboxRecord): Promise<void> {
+    const limits = podLimits(record, this.pods);
+    if (limits === undefined) return;
+    const { cgroups } = this.pods.parts.host;
+    await inTermsOf('config.linux.resources', () => cgroups.create(record.cgroupPath, limits));
   }
 
   async stop(id: SandboxId): Promise<void> {

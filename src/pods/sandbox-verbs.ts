@@ -6,6 +6,7 @@ import {
   newRemovePodSandboxResponse,
   newRunPodSandboxResponse,
   newStopPodSandboxResponse,
+  newUpdatePodSandboxResourcesResponse,
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { containerState, containerStatus, sandboxItem, sandboxMatches, sandboxStatus } from './messages.js';
@@ -34,6 +35,10 @@ export function sandboxVerbs(pods: Pods, services: SettleServices) {
       if (record !== undefined) await sandboxes.remove(record.id);
       return newRemovePodSandboxResponse();
     },
+    UpdatePodSandboxResources: async (request) => {
+      await services.resources.updateSandbox(request);
+      return newUpdatePodSandboxResourcesResponse();
+    },
     PodSandboxStatus: async (request): Promise<PodSandboxStatusResponse> => {
       await noticeEnd(pods, services, pods.ledger.findSandbox(request.pod_sandbox_id).id);
       const record = pods.ledger.findSandbox(request.pod_sandbox_id);
@@ -44,7 +49,15 @@ export function sandboxVerbs(pods: Pods, services: SettleServices) {
           .filter((container) => containerState(container) !== undefined)
           .map(containerStatus),
         timestamp: pods.nowNs(),
-        info: request.verbose ? { info: JSON.stringify({ pid: record.infra?.pid ?? 0, record }) } : {},
+        info: request.verbose
+          ? {
+              info: JSON.stringify({ pid: record.infra?.pid ?? 0, record }),
+              resources: JSON.stringify({
+                resources: record.config.linux?.resources ?? null,
+                overhead: record.config.linux?.overhead ?? null,
+              }),
+            }
+          : {},
       });
     },
     ListPodSandbox: async (request) =>

@@ -6,12 +6,14 @@ import { containerTarget } from './container-target.js';
 import { settleExit } from './exits.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
+import type { ResourceUpdates } from './resource-update.js';
 import type { SandboxService } from './sandbox-service.js';
 
 export interface SettleServices {
   sandboxes: SandboxService;
   containers: ContainerService;
   stops: ContainerStops;
+  resources: ResourceUpdates;
 }
 
 /** Whether a sandbox or a container of it is on its way to another stage, or has ended without its record knowing. */
@@ -19,9 +21,16 @@ export function isUnsettled(pods: Pods, sandbox: SandboxRecord): boolean {
   return (
     (sandbox.stage !== 'ready' && sandbox.stage !== 'stopped') ||
     hasEndedUnnoticed(pods, sandbox) ||
+    sandbox.limitsAhead === true ||
     pods.ledger
       .containersOf(sandbox.id)
-      .some(({ stage }) => stage === 'creating' || stage === 'starting' || stage === 'removing')
+      .some(
+        ({ stage, resourcesAhead }) =>
+          stage === 'creating' ||
+          stage === 'starting' ||
+          stage === 'removing' ||
+          resourcesAhead !== undefined,
+      )
   );
 }
 
@@ -58,8 +67,10 @@ export async function settleSandbox(pods: Pods, services: SettleServices, id: Sa
     } else {
       if (container.stage === 'starting') await finishStart(pods, services.containers, container);
       await settleExit(pods, container.id);
+      await services.resources.finish(pods.ledger.container(container.id) ?? container);
     }
   }
+  await services.resources.finishPod(sandbox);
   if (sandbox.stage === 'stopping' || hasLostInfra(pods, sandbox)) {
     await services.sandboxes.stopInQueue(sandbox);
   }

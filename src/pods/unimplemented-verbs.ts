@@ -6,8 +6,6 @@ const refuse = (rpc: string) => async (): Promise<never> => {
 
 /** The rpcs that no room has a verb for: refused by name. */
 export const unimplementedVerbs = {
-  UpdateContainerResources: refuse('UpdateContainerResources'),
-  UpdatePodSandboxResources: refuse('UpdatePodSandboxResources'),
   UpdateRuntimeConfig: refuse('UpdateRuntimeConfig'),
   CheckpointContainer: refuse('CheckpointContainer'),
   // eslint-disable-next-line require-yield

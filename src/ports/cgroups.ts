@@ -10,14 +10,23 @@ export interface CgroupInfo {
   controllers: string[];
 }
 
-/** Limits for a pod-level cgroup; undefined leaves the kernel's default, -1 of any but `cpuShares` and `cpuPeriodUs` lifts the limit. */
+/** Limits of a cgroup; undefined leaves what is there, -1 of any number but `cpuShares` and `cpuPeriodUs` lifts the limit. */
 export interface CgroupLimits {
   /** As in the OCI runtime spec, 2 to 262144 with 1024 as default; on v2 converted to a weight. */
   cpuShares?: number;
   cpuQuotaUs?: number;
   cpuPeriodUs?: number;
   memoryBytes?: number;
+  /** Of memory and swap together, as v1 counts and the OCI runtime spec has it; on v2 only with `memoryBytes` beside it. */
+  memorySwapBytes?: number;
   pids?: number;
+  /** Lists such as `0-2,4`. */
+  cpusetCpus?: string;
+  cpusetMems?: string;
+  /** By the size of the pages as cgroup files name it, `2MB`. */
+  hugepages?: { pageSize: string; bytes: number }[];
+  /** Files of v2 with their values, none on v1. */
+  unified?: Record<string, string>;
 }
 
 /**
@@ -27,11 +36,16 @@ export interface CgroupLimits {
 export interface Cgroups {
   info(): Promise<CgroupInfo>;
   /**
-   * Makes the group (and parents, enabling controllers for children on v2) in every hierarchy and sets its limits. Idempotent.
-   * `unsupported` naming the controller that a limit needs and the machine lacks; `tool-failed` naming the file
-   * that refused a value. The group is there then, to be removed.
+   * Makes the group (and parents, enabling controllers for children on v2) in every hierarchy and sets its limits, as
+   * `update` does. Idempotent. Where a limit is refused, the group is there, to be removed.
    */
   create(path: string, limits?: CgroupLimits): Promise<void>;
+  /**
+   * Changes limits of a group that is there: all of them, or none. The `field` of an error is the limit's key here, or
+   * `unified["KEY"]`: `unsupported` naming the controller that the machine lacks, `wrong-state` for less memory than is in
+   * use, `invalid` for a value that the kernel refuses, `not-found` where there is no such group.
+   */
+  update(path: string, limits: CgroupLimits): Promise<void>;
   /** Removes the group and the groups below it; gone is success; `wrong-state` when processes remain in it. */
   remove(path: string): Promise<void>;
   /** Moves a process into an existing group, in every hierarchy. False when the process has gone; `not-found` where there is no such group. */

@@ -1,9 +1,9 @@
-import { NodeletError } from '../base/errors.js';
 import type { LinuxContainerResources } from '../ports/cri/messages.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciDeviceRule, OciResources } from './oci-spec-types.js';
+import { pidsMax } from './unified-resources.js';
 
-const base = 'config.linux.resources';
+type LimitMachine = Pick<MachineLimits, 'cgroupV2' | 'hugepageSizes'>;
 
 /** Devices every container has: null, zero, full, random, urandom, tty, console, ptmx and pts (config-linux.md). */
 const usualDevices: [major: number, minor: number | undefined][] = [
@@ -32,46 +32,25 @@ const deviceRules = (privileged: boolean): OciDeviceRule[] =>
         })),
       ];
 
-/** Refuses limits that are none, and those that this machine's cgroups can't hold. */
-export function validateResources(
-  { cpuset_cpus, cpuset_mems, hugepage_limits, unified }: LinuxContainerResources,
-  machine: Pick<MachineLimits, 'cgroupV2' | 'hugepageSizes'>,
-): void {
-  for (const [field, list] of Object.entries({ cpuset_cpus, cpuset_mems })) {
-    if (list === '' || /^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) continue;
-    throw new NodeletError('invalid', `"${list}" is no list such as 0-2,4`, { field: `${base}.${field}` });
-  }
-  if (Object.keys(unified).length > 0 && !machine.cgroupV2) {
-    throw new NodeletError('unsupported', 'this machine has cgroup v1', {
-      field: `${base}.unified`,
-      remedy: 'leave it out, or boot with cgroup v2',
-    });
-  }
-  hugepage_limits.forEach(({ page_size, limit }, index) => {
-    if (limit === '0' || machine.hugepageSizes.includes(page_size)) return;
-    throw new NodeletError('unsupported', `this machine has no huge pages of ${page_size}`, {
-      field: `${base}.hugepage_limits[${index}]`,
-      remedy: `it has: ${machine.hugepageSizes.join(', ') || 'none'}`,
-    });
-  });
-}
-
-/** The cgroup part of a container's spec, config-linux.md; 0 and empty leave the kernel's default. */
+/** The cgroup part of a container's spec, config-linux.md. */
 export function ociResources(
   asked: LinuxContainerResources | null,
   privileged: boolean,
-  hugepageSizes: readonly string[],
+  machine: LimitMachine,
 ): OciResources {
-  const devices = deviceRules(privileged);
-  if (asked === null) return { devices };
+  return { devices: deviceRules(privileged), ...(asked === null ? {} : ociLimits(asked, machine)) };
+}
+
+/** The limits among the cgroup part of a spec; 0 and empty leave the kernel's default. */
+export function ociLimits(asked: LinuxContainerResources, machine: LimitMachine): OciResources {
   const set = <Key extends string>(key: Key, value: string) =>
     (value === '0' ? {} : { [key]: Number(value) }) as Partial<Record<Key, number>>;
   // The kubelet names every size it has heard of: a limit of none on pages that the machine lacks needs no cgroup.
   const hugepageLimits = asked.hugepage_limits
-    .filter(({ page_size }) => hugepageSizes.includes(page_size))
+    .filter(({ page_size }) => machine.hugepageSizes.includes(page_size))
     .map(({ page_size, limit }) => ({ pageSize: page_size, limit: Number(limit) }));
+  const processes = asked.unified[pidsMax];
   return {
-    devices,
     memory: {
       ...set('limit', asked.memory_limit_in_bytes),
       ...set('swap', asked.memory_swap_limit_in_bytes),
@@ -84,6 +63,43 @@ export function ociResources(
       ...(asked.cpuset_mems === '' ? {} : { mems: asked.cpuset_mems }),
     },
     ...(hugepageLimits.length === 0 ? {} : { hugepageLimits }),
-    ...(Object.keys(asked.unified).length === 0 ? {} : { unified: asked.unified }),
+    ...(machine.cgroupV2
+      ? Object.keys(asked.unified).length === 0
+        ? {}
+        : { unified: asked.unified }
+      : processes === undefined || processes === 'max'
+        ? {}
+        : { pids: { limit: Number(processes) } }),
+  };
+}
+
+const numbers = [
+  'cpu_period',
+  'cpu_quota',
+  'cpu_shares',
+  'memory_limit_in_bytes',
+  'memory_swap_limit_in_bytes',
+  'oom_score_adj',
+] as const;
+
+/**
+ * Limits in force with those of an update over them: 0 and empty leave what is there, as an update of the field's
+ * other runtimes does; entries of maps and lists go by their key.
+ */
+export function mergeResources(
+  inForce: LinuxContainerResources,
+  update: LinuxContainerResources,
+): LinuxContainerResources {
+  const sizes = new Map(
+    [...inForce.hugepage_limits, ...update.hugepage_limits].map((entry) => [entry.page_size, entry]),
+  );
+  const merged = { ...inForce };
+  for (const key of numbers) if (update[key] !== '0') merged[key] = update[key];
+  for (const key of ['cpuset_cpus', 'cpuset_mems'] as const)
+    if (update[key] !== '') merged[key] = update[key];
+  return {
+    ...merged,
+    hugepage_limits: [...sizes.values()],
+    unified: { ...inForce.unified, ...update.unified },
   };
 }

@@ -41,7 +41,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const resources = config.linux?.resources ?? null;
   const readOnlyRoot = context?.readonly_rootfs ?? false;
   const propagation = rootPropagation(config);
-  const limits = ociResources(resources, privileged, machine.hugepageSizes);
+  const limits = ociResources(resources, privileged, machine);
   return {
     ociVersion: '1.0.2',
     process: {

@@ -6,12 +6,12 @@ import type {
   Mount,
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
-import { validateResources } from './container-resources.js';
 import { securityField, validateContainerSecurity } from './container-security-validate.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateDevices } from './device-validate.js';
 import { validateMounts } from './mount-validate.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
+import { validateResources } from './resources-validate.js';
 import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
 
 const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });
@@ -43,7 +43,9 @@ export function validateContainerConfig(
   validateMappings(config.mounts);
   const linux = config.linux;
   if (linux === null) return;
-  if (linux.resources !== null) validateResources(linux.resources, machine);
+  if (linux.resources !== null) {
+    validateResources(linux.resources, { base: 'config.linux.resources', machine, ofContainer: true });
+  }
   if (linux.security_context !== null) validateSecurity(linux.security_context, sandbox, machine);
 }
 

@@ -14,6 +14,13 @@ export interface MachineLimits {
   seccompTarget: SeccompTarget;
   /** Containers' cgroups are in the one v2 tree, not in v1 hierarchies. */
   cgroupV2: boolean;
+  /** Controllers that groups of containers can have limits of. */
+  cgroupControllers: readonly string[];
+  /** CPUs that are online, and memory nodes that have memory: what a cpuset can name. */
+  cpus: readonly number[];
+  memoryNodes: readonly number[];
+  /** The kernel can limit what a group swaps out. */
+  swapLimits: boolean;
   /** Sizes of huge pages that the kernel has pools of, as cgroup files name them: `2MB`, `1GB`. */
   hugepageSizes: readonly string[];
   /** AppArmor is on, so that a profile asked for would have to be applied. */

@@ -3,6 +3,8 @@ import { NodeletError } from '../base/errors.js';
 import type { NamespaceOption, PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateUser } from './image-user.js';
+import { validatePodResources } from './resources-validate.js';
+import type { ResourceMachine } from './resources-validate.js';
 import { appArmorChoice, seccompChoice } from './security-profile.js';
 import { validateSelinux } from './selinux-label.js';
 import { validateSysctls } from './sysctls.js';
@@ -16,13 +18,11 @@ const unsupported = (field: string, message: string) =>
 const hostnameMaxBytes = 64;
 
 /**
- * Refuses what a sandbox config lacks, and what it asks for that nodelet can't do yet: nothing is dropped silently.
- * `linux.resources` and `linux.overhead` only tell of the pod's sums, for runtimes that size a virtual machine by
- * them: limits are the containers' and those of the group that `cgroup_parent` names.
+ * Refuses what a sandbox config lacks, and what it asks for that nodelet can't do: nothing is dropped silently.
  */
 export function validateSandboxConfig(
   config: PodSandboxConfig,
-  machine: Pick<MachineLimits, 'appArmor' | 'selinux'>,
+  machine: Pick<MachineLimits, 'appArmor' | 'selinux'> & ResourceMachine,
 ): void {
   const metadata = config.metadata;
   if (metadata === null) throw invalid('config.metadata', 'is missing');
@@ -54,6 +54,10 @@ export function validateSandboxConfig(
       `"${parent}" is no absolute path of a cgroup`,
       'this node has the cgroupfs driver: set cgroupDriver: cgroupfs in the kubelet',
     );
+  }
+  for (const key of ['overhead', 'resources'] as const) {
+    const asked = linux[key];
+    if (asked !== null) validatePodResources(asked, { base: `config.linux.${key}`, machine });
   }
   validateSysctls(linux.sysctls, linux.security_context?.namespace_options ?? null);
   const context = linux.security_context;

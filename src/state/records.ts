@@ -1,5 +1,11 @@
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.js';
-import type { ContainerConfig, LinuxContainerUser, Mount, PodSandboxConfig } from '../ports/cri/messages.js';
+import type {
+  ContainerConfig,
+  LinuxContainerResources,
+  LinuxContainerUser,
+  Mount,
+  PodSandboxConfig,
+} from '../ports/cri/messages.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 
 /**
@@ -32,6 +38,8 @@ export interface SandboxRecord {
   madeCgroups: string[];
   bundle: string;
   infra: ProcessIdentity | undefined;
+  /** The config's resources are to become the limits of the pod's own group: they may not be them yet. */
+  limitsAhead?: boolean;
 }
 
 /**
@@ -75,6 +83,10 @@ export interface ContainerRecord {
   mounts?: Mount[];
   /** A CDI device has hooks for after the container's end, which only the OCI runtime's own removal runs. */
   hasPoststop?: boolean;
+  /** Limits in force; absent in records of older versions, where they are the config's. */
+  resources?: LinuxContainerResources;
+  /** Limits that an update is about to put in force. */
+  resourcesAhead?: LinuxContainerResources;
   process: ProcessIdentity | undefined;
   monitor: ProcessIdentity | undefined;
 }

@@ -43,6 +43,15 @@ export function cgroupsContract(factory: ContractFactory): void {
       expect(await cgroups.kill(groupOf(world), 5_000)).to.equal(true);
       await cgroups.thaw(groupOf(world));
     },
+    'changes limits of a group that is there alone': async (world) => {
+      const { cgroups } = world.host;
+      await cgroups.create(`${groupOf(world)}/pod`);
+      for (const cpuShares of [512, 2048]) await cgroups.update(`${groupOf(world)}/pod`, { cpuShares });
+      expect(await outcomeOf(cgroups.update(`${groupOf(world)}/other`, { cpuShares: 512 }))).to.equal(
+        'not-found',
+      );
+      await cgroups.remove(groupOf(world));
+    },
     'says so when the process to attach has gone': async (world) => {
       const { cgroups, processes } = world.host;
       const other = await world.spawnOther();

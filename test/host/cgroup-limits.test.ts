@@ -5,6 +5,7 @@ import {
   limitFilesV1,
   limitFilesV2,
   oomKillsIn,
+  unreclaimableBytes,
   weightOfShares,
 } from '../../src/host/cgroup-limits.js';
 import type { LimitFile } from '../../src/host/cgroup-limits.js';
@@ -51,6 +52,41 @@ describe('host: cgroup limits', () => {
       'memory.max max',
       'pids.max max',
     ]);
+  });
+
+  it('writes cpusets, huge pages and swap by their names on either version', () => {
+    const limits = {
+      cpusetCpus: '0-1',
+      cpusetMems: '0',
+      hugepages: [{ pageSize: '2MB', bytes: 4096 }],
+      memoryBytes: 100,
+      memorySwapBytes: 130,
+    };
+    expect(written(limitFilesV1(limits))).to.deep.equal([
+      'memory.limit_in_bytes 100',
+      'memory.memsw.limit_in_bytes 130',
+      'cpuset.cpus 0-1',
+      'cpuset.mems 0',
+      'hugetlb.2MB.limit_in_bytes 4096',
+      'hugetlb.2MB.rsvd.limit_in_bytes 4096',
+    ]);
+    expect(written(limitFilesV2({ ...limits, unified: { 'memory.oom.group': '1' } }))).to.deep.equal([
+      'memory.max 100',
+      'memory.swap.max 30',
+      'cpuset.cpus 0-1',
+      'cpuset.mems 0',
+      'hugetlb.2MB.max 4096',
+      'hugetlb.2MB.rsvd.max 4096',
+      'memory.oom.group 1',
+    ]);
+    expect(written(limitFilesV2({ memoryBytes: 100, memorySwapBytes: -1 }))).to.include(
+      'memory.swap.max max',
+    );
+  });
+
+  it('takes pages that can be read again for no hindrance to less memory', () => {
+    const stat = 'anon 4096\nfile 900000\ninactive_file 800000\nactive_file 100000\n';
+    expect(unreclaimableBytes({ current: '1000000\n', stat })).to.equal(200_000);
   });
 
   it('lays shares over weights from end to end, never the other way round', () => {

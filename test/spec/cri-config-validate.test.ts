@@ -173,9 +173,9 @@ describe('spec: a container config is refused by the name of the field', () => {
     ['config.envs[0].value', 'invalid', env('A', [65, 0])],
     ['config.mounts[0].uidMappings', 'unsupported', mount({ gidMappings: [newIDMapping()] })],
     [`${resources}.cpuset_cpus`, 'invalid', limited({ cpuset_cpus: 'all' })],
-    [`${resources}.unified`, 'unsupported', limited({ unified: { 'memory.high': '1' } })],
+    [`${resources}.unified["memory.high"]`, 'unsupported', limited({ unified: { 'memory.high': '1' } })],
     [
-      `${resources}.hugepage_limits[0]`,
+      `${resources}.hugepage_limits[0].page_size`,
       'unsupported',
       limited({ hugepage_limits: [{ page_size: '1GB', limit: '1073741824' }] }),
     ],

@@ -55,7 +55,7 @@ describe('host: cgroups (real hierarchies)', () => {
 
   it('names the file and the value that the kernel refuses', async () => {
     const refusal = await cgroups.create(group, { cpuPeriodUs: 1 }).catch((thrown: unknown) => thrown);
-    expect(refusal).to.include({ kind: 'tool-failed' });
+    expect(refusal).to.include({ kind: 'invalid', field: 'cpuPeriodUs' });
     expect(refusal)
       .to.have.property('message')
       .that.matches(/cpu\.(cfs_period_us|max) failed: EINVAL/);

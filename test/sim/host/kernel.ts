@@ -76,6 +76,11 @@ export function simCgroups(session: Session): Cgroups {
         controllers: ['cpu', 'memory', 'pids'],
       })),
     create: (path) => session.effect('cgroups.create', path, () => cgroups.create(path)),
+    update: (path, limits) =>
+      session.effect('cgroups.update', path, () => {
+        if (!cgroups.has(path)) throw new NodeletError('not-found', `there is no cgroup ${path}`);
+        cgroups.limit(path, limits);
+      }),
     remove: (path) =>
       session.effect('cgroups.remove', path, (cut) => {
         for (const child of cgroups.children(path)) {

@@ -1,15 +1,26 @@
 import { NodeletError } from '../../../src/base/errors.js';
+import type { CgroupLimits } from '../../../src/ports/cgroups.js';
 import { isBelow, parentOf } from './file-nodes.js';
 import type { ProcessTable } from './process-table.js';
 
 /** Control groups as one tree of paths; a process is in the group that it names. */
 export class CgroupTree {
   private readonly groups = new Set<string>();
+  private readonly limits = new Map<string, CgroupLimits>();
 
   constructor(private readonly processes: ProcessTable) {}
 
   create(path: string): void {
     for (let at = path; at !== '/'; at = parentOf(at)) this.groups.add(at);
+  }
+
+  /** Sets limits over those that the group has. */
+  limit(path: string, limits: CgroupLimits): void {
+    this.limits.set(path, { ...this.limits.get(path), ...limits });
+  }
+
+  limitsOf(path: string): CgroupLimits {
+    return this.limits.get(path) ?? {};
   }
 
   has(path: string): boolean {

@@ -135,8 +135,18 @@ async function containerLies(
     if (isAlive !== (state === 'CONTAINER_RUNNING') || (isAlive && truth?.begun !== true)) {
       lies.push(`lie: container ${id} is ${state}, alive ${isAlive}, begun ${truth?.begun}`);
     }
-    if (truth?.begun !== true || isAlive) continue;
+    if (truth?.begun !== true) continue;
     const { status } = await world.cri.ContainerStatus(newContainerStatusRequest({ container_id: id }), ctx);
+    if (isAlive) {
+      const { cgroups } = world.machine;
+      const group = cgroups.all().find((path) => path.endsWith(`/${id}`)) ?? '';
+      const shares = String(cgroups.limitsOf(group).cpuShares ?? 0);
+      // A step that failed after it had its effect is told as not done.
+      if ((status?.resources?.linux?.cpu_shares ?? '0') !== shares && !afterFailures) {
+        lies.push(`lie: container ${id} has ${shares} cpu shares, the CRI says another number`);
+      }
+      continue;
+    }
     const isExcused =
       (truth.unwitnessed && status?.reason === 'ContainerStatusUnknown') ||
       (afterFailures && status?.reason === 'StartError' && truth.exitCode === killedCode);

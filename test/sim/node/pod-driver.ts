@@ -4,6 +4,7 @@ import {
   newContainerStatusRequest,
   newCreateContainerRequest,
   newExecSyncRequest,
+  newLinuxContainerResources,
   newListContainersRequest,
   newListPodSandboxRequest,
   newPodSandboxFilter,
@@ -13,6 +14,7 @@ import {
   newStartContainerRequest,
   newStopContainerRequest,
   newStopPodSandboxRequest,
+  newUpdateContainerResourcesRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Container, ContainerStatus } from '../../../src/ports/cri/messages.js';
 import type { OwnRuntimeVerbs } from '../../../src/ports/cri/runtime.js';
@@ -24,6 +26,7 @@ const ctx = backgroundContext();
 const pollMs = 10;
 const execExitCode = 3;
 const stopTimeoutS = '10';
+const resizedShares = '2048';
 
 /** What the CRI must still show after a crash, since nobody asked for its end. */
 export interface Promised {
@@ -76,6 +79,7 @@ export class PodDriver {
     const main = await this.ensure(sandbox, 'main');
     if (main.state !== 'CONTAINER_RUNNING') throw wrong('main does not run', main);
     this.promised.running = main.id;
+    await this.resize(main.id);
     const ended = await this.awaitExit((await this.ensure(sandbox, 'job')).id);
     if (this.isToRunAgain(ended)) throw new Error('the job was killed');
     if (ended.exit_code !== jobExitCode) throw wrong(`job did not exit with ${jobExitCode}`, ended);
@@ -88,6 +92,17 @@ export class PodDriver {
     if (exec.exit_code !== execExitCode || Buffer.from(exec.stdout).toString() !== 'hi\n') {
       throw wrong('exec went wrong', exec);
     }
+  }
+
+  /** More CPU for a container that runs, told at once. */
+  private async resize(id: string): Promise<void> {
+    const linux = newLinuxContainerResources({ cpu_shares: resizedShares });
+    await this.cri.UpdateContainerResources(
+      newUpdateContainerResourcesRequest({ container_id: id, linux }),
+      ctx,
+    );
+    const { resources } = await this.status(id);
+    if (resources?.linux?.cpu_shares !== resizedShares) throw wrong('an update is not told', { resources });
   }
 
   async down(): Promise<void> {
