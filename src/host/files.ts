@@ -40,6 +40,7 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
         throw thrown;
       }
     },
+    rename: (from, to) => callsFor(from).rename(from, to),
     makeDir: (dir, mode = 0o755) => callsFor(dir).makeDir(dir, mode),
     removeTree: (target) => removeTree(target, callsFor(target)),
     list: async (dir) => {

@@ -1,5 +1,10 @@
-import { ContainerStateValues, PodSandboxStateValues } from '../ports/cri/messages.js';
+import {
+  ContainerStateValues,
+  PodSandboxStateValues,
+  newCheckpointContainerResponse,
+} from '../ports/cri/messages.js';
 import type { OwnRuntimeVerbs } from '../ports/cri/runtime.js';
+import { Checkpoints } from './checkpoints.js';
 import { ContainerStops } from './container-stop.js';
 import { ContainerService } from './container-service.js';
 import { containerVerbs } from './container-verbs.js';
@@ -37,6 +42,7 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   const sandboxes = new SandboxService(pods, containers, stops);
   const services = { sandboxes, containers, stops, resources: new ResourceUpdates(pods) };
   const stats = createStats(pods);
+  const checkpoints = new Checkpoints(pods);
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
@@ -46,6 +52,10 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
       ...streamVerbs(pods),
       ...nodeVerbs(pods, version),
       ...stats.verbs,
+      CheckpointContainer: async (request, ctx) => {
+        await checkpoints.checkpoint(request, ctx);
+        return newCheckpointContainerResponse();
+      },
     },
     start: async () => {
       await recover(pods, services);

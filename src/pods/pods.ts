@@ -70,6 +70,11 @@ export class Pods {
     return `${this.parts.config.runDir}/containers/${id}`;
   }
 
+  /** Where a checkpoint is put together; of all of them with an empty id. */
+  checkpointDir(id: string): string {
+    return `${this.parts.config.rootDir}/checkpoints/${id}`;
+  }
+
   netnsPath(id: string): string {
     return `${this.parts.config.runDir}/netns/${id}`;
   }

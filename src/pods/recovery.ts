@@ -1,3 +1,4 @@
+import { sweepCheckpoints } from './checkpoints.js';
 import { snapshotOwner } from './image-volumes.js';
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
@@ -42,6 +43,7 @@ async function sweepOrphans(pods: Pods): Promise<void> {
   for (const id of await runner.exits()) {
     if (!known.has(id)) await attempt(pods, `exit of ${id}`, () => runner.forgetExit(id));
   }
+  await attempt(pods, 'checkpoints', () => sweepCheckpoints(pods));
   await attempt(pods, 'network', () => network.sweep(sandboxes));
   for (const path of await host.namespaces.listPinned(`${config.runDir}/netns`)) {
     if (!sandboxes.has(baseName(path))) {

@@ -7,7 +7,6 @@ const refuse = (rpc: string) => async (): Promise<never> => {
 /** The rpcs that no room has a verb for: refused by name. */
 export const unimplementedVerbs = {
   UpdateRuntimeConfig: refuse('UpdateRuntimeConfig'),
-  CheckpointContainer: refuse('CheckpointContainer'),
   // eslint-disable-next-line require-yield
   GetContainerEvents: async function* (): AsyncGenerator<never> {
     await refuse('GetContainerEvents')();

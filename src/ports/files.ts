@@ -20,6 +20,8 @@ export interface Files {
   read(path: string): Promise<Buffer | undefined>;
   /** Writes a temporary file beside `path` and renames it over: readers see the old or the new content. Makes parent folders. */
   writeAtomic(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
+  /** Moves a file over another on the same file system: readers see the one or the other. */
+  rename(from: string, to: string): Promise<void>;
   /** mkdir -p; `mode` (default 0o755) for the folders it makes. */
   makeDir(path: string, mode?: number): Promise<void>;
   /** rm -rf that deletes nothing behind a mount: one that is left inside makes it fail with `wrong-state`. */

@@ -1,6 +1,7 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
 import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
+import type { CheckpointRequest } from './checkpoint.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { RuntimeFeatures } from './runtime-features.js';
 
@@ -99,6 +100,10 @@ export interface ContainerRunner {
   inspectStart(target: RunnerTarget): Promise<StartLeftover>;
   /** The live monitors by container id, for recovery: it reads all processes. */
   monitors(): Promise<Map<string, ProcessIdentity>>;
+  /** `unsupported` telling what is missing where this runtime, CRIU or the kernel can't make checkpoints. */
+  requireCheckpoints(target: RunnerTarget): Promise<void>;
+  /** Writes the state of a running container's processes; they go on. `deadline` naming `timeout` when it took too long: the container may be left frozen then. */
+  checkpoint(request: CheckpointRequest, ctx: CallContext): Promise<void>;
   /** Asks the monitor to reopen its log file; returns once the file exists again. */
   reopenLog(target: RunnerTarget & { logPath: string | undefined }, ctx: CallContext): Promise<void>;
   /** The exit of a container, undefined while it has none. */

@@ -7,6 +7,7 @@ import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
 import { attach } from './attach.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
+import { checkpoint, requireCheckpoints } from './checkpoint.js';
 import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
@@ -55,6 +56,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     env,
     key: random.hex(4),
   });
+
+  const checkpointParts = async (handler: string) => ({ processes, env, command: await commandOf(handler) });
 
   /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
@@ -254,6 +257,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     execSync: async (request, ctx) => execSync(request, await execParts(request.handler), ctx),
     execInteractive: async (request) => execInteractive(request, await execParts(request.handler)),
     attach: (request) => attach(request, { connections, files }),
+    requireCheckpoints: async ({ handler }) => requireCheckpoints(handler, await checkpointParts(handler)),
+    checkpoint: async (request, ctx) => checkpoint(request, await checkpointParts(request.handler), ctx),
     remove: removeFromRuntime,
     inspectStart: async (target) => {
       if (!(await hasState(target))) return { begun: false, process: undefined };

@@ -27,6 +27,10 @@ export function validateContainerConfig(
   if (config.metadata === null) throw invalid('config.metadata', 'is missing');
   if (config.metadata.name === '') throw invalid('config.metadata.name', 'is empty');
   if ((config.image?.image ?? '') === '') throw invalid('config.image.image', 'is empty');
+  // No image's name begins so: the kubelet hands checkpoints over like this.
+  if (config.image?.image.startsWith('/') === true) {
+    throw unsupported('config.image.image', 'a container is not restored from a checkpoint');
+  }
   if (config.windows !== null) throw unsupported('config.windows', 'this node runs Linux containers');
   if (config.working_dir !== '' && !config.working_dir.startsWith('/')) {
     throw invalid('config.working_dir', 'is not an absolute path');

@@ -79,6 +79,10 @@ export class AgentWorld {
       realPathIn: async (root, path) => (this.tree.has(`${root}${path}`) ? `${root}${path}` : undefined),
       read: async (path) => (this.tree.has(path) ? Buffer.from(this.tree.get(path) ?? '') : undefined),
       writeAtomic: async (path, content) => void this.tree.set(path, String(content)),
+      rename: async (from, to) => {
+        this.tree.set(to, this.tree.get(from) ?? '');
+        this.tree.delete(from);
+      },
       makeDir: async (path) => void this.tree.set(`${path}/.`, ''),
       removeTree: async (path) => [path, ...under(path)].forEach((key) => this.tree.delete(key)),
       list: async (path) =>

@@ -23,6 +23,14 @@ export function filesContract(factory: ContractFactory): void {
       for (const _ of [1, 2]) await files.makeDir(`${dir}/x/y`, 0o700);
       expect(await files.stat(`${dir}/x/y`)).to.include({ kind: 'dir', mode: 0o700 });
     },
+    'moves a file over another': async ({ host: { files }, dir }) => {
+      await files.writeAtomic(`${dir}/new`, 'new', 0o600);
+      await files.writeAtomic(`${dir}/old`, 'old');
+      await files.rename(`${dir}/new`, `${dir}/old`);
+      expect((await files.read(`${dir}/old`))?.toString()).to.equal('new');
+      expect(await files.stat(`${dir}/old`)).to.include({ mode: 0o600 });
+      expect(await files.list(dir)).to.deep.equal(['old']);
+    },
     'lists names in order': async ({ host: { files }, dir }) => {
       for (const name of ['b', 'c', 'a']) await files.writeAtomic(`${dir}/${name}`, '');
       expect(await files.list(dir)).to.deep.equal(['a', 'b', 'c']);

@@ -228,6 +228,17 @@ describe('pods: resources (real crun)', () => {
     });
   });
 
+  it('raise a score that nodelet may not give, which the log says once', async () => {
+    const scores = [];
+    for (const _ of [1, 2]) {
+      const id = await pods.run(sandbox, limited({ oom_score_adj: '-998' }));
+      scores.push((await told(id))?.oom_score_adj);
+    }
+    const isFree = scores[0] === '-998';
+    expect(scores[1]).to.equal(scores[0]);
+    expect(node.log().split('oom_score_adj is raised').length - 1).to.equal(isFree ? 0 : 1);
+  });
+
   it('are refused for a container that has ended', async () => {
     const id = await pods.run(sandbox, { command: ['true'] });
     await pods.exited(id);

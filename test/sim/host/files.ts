@@ -25,6 +25,13 @@ export function simFiles(session: Session): Files {
         files.remove(temporary);
         files.write(path, content, mode);
       }),
+    rename: (from, to) =>
+      session.effect('files.rename', to, () => {
+        const node = files.find(from);
+        if (node?.kind !== 'file') throw new NodeletError('bug', `ENOENT: no such file, ${from}`);
+        files.remove(from);
+        files.write(to, node.content.toString(), node.mode);
+      }),
     makeDir: (path, mode = 0o755) =>
       session.effect('files.makeDir', path, () => void files.makeDir(path, mode)),
     removeTree: (path) =>
