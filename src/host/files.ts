@@ -42,6 +42,7 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
     },
     rename: (from, to) => callsFor(from).rename(from, to),
     makeDir: (dir, mode = 0o755) => callsFor(dir).makeDir(dir, mode),
+    setOwner: (file, { uid, gid }) => fs.promises.lchown(file, uid, gid),
     removeTree: (target) => removeTree(target, callsFor(target)),
     list: async (dir) => {
       const entries = (await callsFor(dir).entries(dir).catch(absentAsUndefined)) ?? [];

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { NodeletError } from '../base/errors.js';
 import type { MountEntry, Mounts, OverlayMount } from '../ports/mounts.js';
+import { bindIdMapped } from './id-mapped-mount.js';
 import { bind, errnoName, lastErrno } from './libc.js';
 import { makeReadOnly } from './read-only-mount.js';
 
@@ -69,8 +70,12 @@ export function mountCgroupV1(controller: string, target: string): void {
 export function createMounts(): Mounts {
   return {
     overlay: async (overlay) => mountOverlay(overlay),
-    tmpfs: async (target, { sizeBytes, mode }) => {
-      const data = [`mode=${mode.toString(8)}`, ...(sizeBytes === 0 ? [] : [`size=${sizeBytes}`])].join(',');
+    tmpfs: async (target, { sizeBytes, mode, owner }) => {
+      const data = [
+        `mode=${mode.toString(8)}`,
+        ...(sizeBytes === 0 ? [] : [`size=${sizeBytes}`]),
+        ...(owner === undefined ? [] : [`uid=${owner.uid}`, `gid=${owner.gid}`]),
+      ].join(',');
       mustMount(`tmpfs at ${target}`, [
         'tmpfs',
         target,
@@ -79,7 +84,11 @@ export function createMounts(): Mounts {
         data,
       ]);
     },
-    bind: async (source, target, { recursive = false, readOnly = false } = {}) => {
+    bind: async (source, target, { recursive = false, readOnly = false, idMapping } = {}) => {
+      if (idMapping !== undefined) {
+        bindIdMapped({ source, target, mapping: idMapping, recursive, readOnly });
+        return;
+      }
       mustMount(`${source} at ${target}`, [
         source,
         target,

@@ -5,7 +5,7 @@ import type { Mounts } from '../ports/mounts.js';
 import type { Namespaces } from '../ports/namespaces.js';
 import { bind, closeFd, mustSucceed } from './libc.js';
 import { mount } from './mounts.js';
-import { newNet, visitNetns } from './netns-visit.js';
+import { enterNetns, newNet, visitNetns } from './netns-visit.js';
 
 const unshare = bind<(flags: number) => number>('int unshare(int flags)');
 const socket = bind<(domain: number, type: number, protocol: number) => number>(
@@ -47,27 +47,42 @@ async function isPinned(file: string): Promise<boolean> {
   }
 }
 
+/** What a namespace is pinned at. */
+async function makeFile(file: string): Promise<void> {
+  await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+  try {
+    fs.writeFileSync(file, '', { flag: 'wx' });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+    // What a crash left before the pinning may stay.
+    if (await isPinned(file)) {
+      throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
+    }
+  }
+}
+
+function pinFrom(file: string, enter: () => void): void {
+  visitNetns(enter, () => {
+    bringLoopbackUp();
+    mustSucceed(mount('/proc/thread-self/ns/net', file, null, bindFlag, null), `pinning ${file}`);
+  });
+}
+
 /** Network namespaces by unshare(2), pinned by a bind mount while the main thread is inside. */
 export function createNamespaces(mounts: Mounts): Namespaces {
   return {
     createNet: async (file) => {
-      await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+      await makeFile(file);
+      pinFrom(file, () => mustSucceed(unshare(newNet), 'unshare(CLONE_NEWNET)'));
+    },
+    pinNet: async (file, pid) => {
+      const netns = fs.openSync(`/proc/${pid}/ns/net`, 'r');
       try {
-        fs.writeFileSync(file, '', { flag: 'wx' });
-      } catch (thrown) {
-        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-        // What a crash left before the pinning may stay.
-        if (await isPinned(file)) {
-          throw new NodeletError('exists', `a network namespace is pinned at ${file} already`);
-        }
+        await makeFile(file);
+        pinFrom(file, () => enterNetns(netns));
+      } finally {
+        fs.closeSync(netns);
       }
-      visitNetns(
-        () => mustSucceed(unshare(newNet), 'unshare(CLONE_NEWNET)'),
-        () => {
-          bringLoopbackUp();
-          mustSucceed(mount('/proc/thread-self/ns/net', file, null, bindFlag, null), `pinning ${file}`);
-        },
-      );
     },
     removeNet: async (file) => {
       await mounts.unmount(file);

@@ -26,7 +26,7 @@ export interface ImagesParts extends Pick<
   Host,
   'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock'
 > {
-  config: Pick<NodeConfig, 'rootDir' | 'pauseImage' | 'registries' | 'runtimes'>;
+  config: Pick<NodeConfig, 'rootDir' | 'runDir' | 'pauseImage' | 'registries' | 'runtimes'>;
   log: Log;
   /** Told of each pull when it has ended; `bytes` came from the registry, compressed, whether it went well or not. */
   onPull?: (pull: { ok: boolean; bytes: number }) => void;
@@ -39,8 +39,9 @@ export function createImages(parts: ImagesParts): Images {
   const { config, store, log } = parts;
   const catalog = new ImageCatalog(store.table<ImageRecord>('images'));
   const snapshotRecords = store.table<SnapshotRecord>('snapshots');
+  const layersDir = path.join(config.rootDir, 'layers');
   const layers = new LayerStore({
-    dir: path.join(config.rootDir, 'layers'),
+    dir: layersDir,
     records: store.table<LayerRecord>('layers'),
     host: parts,
   });
@@ -150,6 +151,28 @@ export function createImages(parts: ImagesParts): Images {
     if (wanted !== undefined) await catalog.put(wanted);
   };
 
+  const snapshots = createSnapshots({
+    dir: path.join(config.rootDir, 'snapshots'),
+    mappedDir: path.join(config.runDir, 'roots'),
+    layersDir,
+    host: parts,
+    records: snapshotRecords,
+    layersOf: (id) => {
+      const record = catalog.get(id);
+      if (record === undefined) throw new NodeletError('not-found', `image ${id} has been removed`);
+      return record.layers;
+    },
+    layerFolder: (chainId) => layers.folder(chainId),
+    hold: (chain) => layers.hold(chain),
+    released: async (id) => {
+      // The layers of an image that was removed under its containers go with the last of them.
+      if (catalog.get(id) !== undefined) return;
+      await collect().catch((thrown: unknown) =>
+        log.warn({ image: id, err: String(thrown) }, 'layers that nobody uses could not be removed yet'),
+      );
+    },
+  });
+
   return {
     verbs,
     lookup,
@@ -157,29 +180,12 @@ export function createImages(parts: ImagesParts): Images {
       await layers.start();
       await dropDamaged();
       await placePauseImage();
+      await snapshots.start();
       await collect();
     },
+    snapshots,
     pauseImage: async (ctx) =>
       lookup(pauseTag) ?? (await pull({ reference: pauseTag, auth: null, pod: null }, ctx)),
-    snapshots: createSnapshots({
-      dir: path.join(config.rootDir, 'snapshots'),
-      host: parts,
-      records: snapshotRecords,
-      layersOf: (id) => {
-        const record = catalog.get(id);
-        if (record === undefined) throw new NodeletError('not-found', `image ${id} has been removed`);
-        return record.layers;
-      },
-      layerFolder: (chainId) => layers.folder(chainId),
-      hold: (chain) => layers.hold(chain),
-      released: async (id) => {
-        // The layers of an image that was removed under its containers go with the last of them.
-        if (catalog.get(id) !== undefined) return;
-        await collect().catch((thrown: unknown) =>
-          log.warn({ image: id, err: String(thrown) }, 'layers that nobody uses could not be removed yet'),
-        );
-      },
-    }),
     stop: async () => {
       await pulls.abort(
         new NodeletError('unavailable', 'nodelet is stopping', { remedy: 'pull again later' }),

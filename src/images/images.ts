@@ -1,6 +1,7 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ImageId } from '../base/ids.js';
 import type { OwnImageVerbs } from '../ports/cri/runtime.js';
+import type { IdMapping } from '../ports/mounts.js';
 
 /** The `config` part of an OCI image config (image-spec config.md), as far as running needs it; defaults filled in. */
 export interface ImageRunConfig {
@@ -28,10 +29,17 @@ export interface ImageInfo {
 
 /** A container's root file system on top of an image's layers. */
 export interface Snapshots {
-  /** Mounts a writable root for container `id`; the layers stay in the store while the snapshot exists, even when the image is removed. Idempotent for the same image. */
-  prepare(id: string, image: ImageId): Promise<{ rootfs: string }>;
+  /** Makes the folders that outlive every snapshot. */
+  start(): Promise<void>;
+  /**
+   * Mounts a writable root for container `id`; the layers stay in the store while the snapshot exists, even when the image is
+   * removed. With a mapping, files of the image belong to the mapped ids. Idempotent for the same image.
+   */
+  prepare(id: string, image: ImageId, mapping?: IdMapping): Promise<{ rootfs: string }>;
   /** A root that is only read (infra containers): shared, mounted only when the image has several layers. */
-  prepareReadOnly(id: string, image: ImageId): Promise<{ rootfs: string }>;
+  prepareReadOnly(id: string, image: ImageId, mapping?: IdMapping): Promise<{ rootfs: string }>;
+  /** Why this machine can't map the ids of roots; undefined where it can. Tried once, for real. */
+  mappingTrouble(): Promise<string | undefined>;
   /** Folder that takes what container `id` writes to its root. */
   writableDir(id: string): string;
   /** Folder for anonymous volumes of container `id`, made by whoever needs it; it goes with the snapshot. */

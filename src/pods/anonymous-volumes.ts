@@ -2,6 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
 import { newMount } from '../ports/cri/messages.js';
+import type { Owner } from '../ports/files.js';
 import type { PreparedMount } from '../spec/container-mounts.js';
 import { cleanContainerPath } from '../spec/mount-validate.js';
 import { ContainerView } from './container-view.js';
@@ -16,6 +17,8 @@ export interface AnonymousVolumes {
   /** Mounts of the request, which win. */
   mounts: readonly PreparedMount[];
   fileLabel: string | undefined;
+  /** What root in the container is on the host; undefined: root. */
+  owner: Owner | undefined;
 }
 
 const copyTimeoutMs = 10 * 60_000;
@@ -27,7 +30,7 @@ const copyTimeoutMs = 10 * 60_000;
  */
 export async function anonymousVolumes(
   { parts: { host, images } }: Pods,
-  { container, rootfs, declared, mounts, fileLabel }: AnonymousVolumes,
+  { container, rootfs, declared, mounts, fileLabel, owner }: AnonymousVolumes,
   ctx: Pick<CallContext, 'signal'>,
 ): Promise<PreparedMount[]> {
   const view = new ContainerView(host.files, rootfs, []);
@@ -40,6 +43,7 @@ export async function anonymousVolumes(
     if (ancestors(destination).some((path) => covered.has(path))) continue;
     const source = `${images.snapshots.volumesDir(container)}/${volumes.length}`;
     await host.files.makeDir(source);
+    if (owner !== undefined) await host.files.setOwner(source, owner);
     if (stat !== undefined)
       await copyContent(host.processes, { from: `${rootfs}${destination}`, to: source }, ctx);
     if (fileLabel !== undefined) {

@@ -1,16 +1,23 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ImageInfo } from '../images/images.js';
 import type { Mount } from '../ports/cri/messages.js';
-import { buildContainerSpec, oomScore, usesHostIpc } from '../spec/container-spec.js';
+import { capabilityNames } from '../spec/capabilities.js';
+import { ipcOwner } from '../spec/container-namespaces.js';
+import { buildContainerSpec, oomScore } from '../spec/container-spec.js';
+import { podIdMapping } from '../spec/id-mappings.js';
 import type { ResolvedImageUser } from '../spec/image-user.js';
+import { requireMapped } from '../spec/mapped-user.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { withCdiDevices } from './cdi-devices.js';
 import { grantDevices } from './host-devices.js';
 import { prepareMounts } from './mount-preparation.js';
+import { pidTarget } from './pid-target.js';
 import type { Pods } from './pods.js';
 import { podHostname } from './pod-files.js';
+import type { SecurityParts } from './process-security.js';
 import { containerSecurity } from './process-security.js';
+import { podRoot } from './user-namespaces.js';
 import { annotatedContainer, serviceClasses } from './service-classes.js';
 
 /** What the container's record keeps of it. */
@@ -38,15 +45,18 @@ export class ContainerBundles {
     const { files } = host;
     const { config } = record;
     if (record.logPath !== undefined) await files.makeDir(dirName(record.logPath));
+    const idMapping = podIdMapping(sandbox.config);
     const security = await containerSecurity(
-      this.pods.securityParts,
+      idMapping === undefined ? this.pods.securityParts : insideUserns(this.pods.securityParts),
       { rootfs: made.rootfs, imageUser: made.image.run.user },
       config.linux?.security_context ?? null,
     );
+    requireMapped(security.user, idMapping);
     const mounts = await prepareMounts(this.pods, record, {
       rootfs: made.rootfs,
       handler: sandbox.handler,
       fileLabel: security.selinux?.mount,
+      idMapping,
     });
     const volumes = await anonymousVolumes(
       this.pods,
@@ -56,6 +66,7 @@ export class ContainerBundles {
         declared: made.image.run.volumes,
         mounts,
         fileLabel: security.selinux?.mount,
+        owner: podRoot(sandbox.config),
       },
       ctx,
     );
@@ -73,14 +84,16 @@ export class ContainerBundles {
       rootfs: made.rootfs,
       security,
       infraPid: sandbox.infra?.pid ?? 0,
+      targetPid: pidTarget(this.pods, record)?.pid,
       netnsPath: sandbox.netnsPath,
+      idMapping,
       cgroupsPath: record.cgroupPath,
       hostname: await podHostname(files, sandbox.config.hostname),
       files: {
         resolvConf: `${sandboxDir}/resolv.conf`,
         hosts: `${sandboxDir}/hosts`,
         hostname: `${sandboxDir}/hostname`,
-        shm: usesHostIpc(sandbox.config) ? '/dev/shm' : this.pods.shmPath(sandbox.id),
+        shm: this.shm(record, sandbox),
       },
       devices: await grantDevices(files, {
         devices: config.devices,
@@ -99,6 +112,12 @@ export class ContainerBundles {
     };
   }
 
+  private shm({ config }: ContainerRecord, sandbox: SandboxRecord): string | undefined {
+    const owner = ipcOwner(config, sandbox.config);
+    if (owner === 'container') return undefined;
+    return owner === 'host' ? '/dev/shm' : this.pods.shmPath(sandbox.id);
+  }
+
   /** Once: every pod of a kubelet asks for such scores. */
   private tellOfOomScore({ id, config }: ContainerRecord): void {
     const { asked, given } = oomScore(config, this.pods.parts.limits);
@@ -110,6 +129,12 @@ export class ContainerBundles {
     );
   }
 }
+
+/** A process has every capability over a user namespace that it enters, whatever the agent lacks over the host. */
+const insideUserns = (parts: SecurityParts): SecurityParts => ({
+  ...parts,
+  limits: { ...parts.limits, capabilities: capabilityNames },
+});
 
 function dirName(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';

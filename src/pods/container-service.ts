@@ -6,6 +6,7 @@ import { SharedFlights } from '../base/shared-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
 import { newLinuxContainerUser } from '../ports/cri/messages.js';
+import { podIdMapping } from '../spec/id-mappings.js';
 import { validateContainerConfig } from '../spec/container-validate.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
 import { explainStart } from '../spec/start-error.js';
@@ -17,6 +18,7 @@ import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
 import { isAlive } from './liveness.js';
 import { releaseMounts } from './mount-preparation.js';
+import { pidTarget } from './pid-target.js';
 import type { Pods } from './pods.js';
 import { givenScore } from './resource-update.js';
 import { annotatedContainer, blameClass } from './service-classes.js';
@@ -93,7 +95,7 @@ export class ContainerService {
     try {
       await this.pods.ledger.saveContainer(record);
       ctx.phase('snapshot');
-      const { rootfs } = await images.snapshots.prepare(id, image.id);
+      const { rootfs } = await images.snapshots.prepare(id, image.id, podIdMapping(sandbox.config));
       throwIfGone(ctx);
       ctx.phase('spec');
       const { user, ...written } = await this.bundles.write(record, sandbox, { rootfs, image }, ctx);
@@ -134,6 +136,8 @@ export class ContainerService {
         });
       }
       const sandbox = this.readySandbox(sandboxId, 'container_id');
+      // The spec names it by its pid: it must be the process that it was at creation.
+      pidTarget(this.pods, record);
       await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
       try {
         await this.launch(record, ctx);

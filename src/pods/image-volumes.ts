@@ -4,6 +4,7 @@ import { isReferredTo } from '../images/image-names.js';
 import type { Mount } from '../ports/cri/messages.js';
 import { newImageSpec } from '../ports/cri/messages.js';
 import type { Files } from '../ports/files.js';
+import type { IdMapping } from '../ports/mounts.js';
 import type { PreparedMount } from '../spec/container-mounts.js';
 import { validateImageSpec } from '../spec/image-spec-validate.js';
 import { imageVolumeMark } from '../spec/mount-validate.js';
@@ -16,6 +17,8 @@ export interface ImageVolume {
   mount: Mount;
   /** Path of the mount in the request. */
   field: string;
+  /** Of the pod's user namespace, in which the content belongs to the container's ids. */
+  mapping: IdMapping | undefined;
 }
 
 /** An image volume is a snapshot of the image that belongs to one mount of one container. */
@@ -33,7 +36,7 @@ const refuse = (kind: 'invalid' | 'not-found', field: string, why: string, remed
  */
 export async function prepareImageVolume(
   { parts: { images, host, runner } }: Pods,
-  { container, index, mount, field }: ImageVolume,
+  { container, index, mount, field, mapping }: ImageVolume,
 ): Promise<Pick<PreparedMount, 'mount' | 'source'>> {
   const spec = validateImageSpec(mount.image, { field: `${field}.image`, handlers: runner.handlers() });
   const at = `${field}.image.image`;
@@ -45,7 +48,8 @@ export async function prepareImageVolume(
     const why = `image "${spec.image}" is ${image.id}, not ${spec.image_ref}`;
     throw refuse('not-found', `${field}.image.image_ref`, why, 'pull it again, or leave the field out');
   }
-  const { rootfs } = await images.snapshots.prepareReadOnly(imageVolumeId(container, index), image.id);
+  const id = imageVolumeId(container, index);
+  const { rootfs } = await images.snapshots.prepareReadOnly(id, image.id, mapping);
   // As a pull of it is answered: a kubelet finds by it that the image is in use, and tells it as the volume's.
   const told = newImageSpec({ ...spec, image: image.id, image_ref: image.id, runtime_handler: '' });
   return {

@@ -1,12 +1,14 @@
 import { NodeletError } from '../base/errors.js';
 import type { Mount } from '../ports/cri/messages.js';
 import type { FileStat } from '../ports/files.js';
+import type { IdMapping } from '../ports/mounts.js';
 import type { PreparedMount } from '../spec/container-mounts.js';
 import { cleanContainerPath, ontoRoot, recursiveReadOnlyMark, samePlace } from '../spec/mount-validate.js';
 import type { ContainerRecord } from '../state/records.js';
 import type { Located } from './container-view.js';
 import { ContainerView } from './container-view.js';
 import { imageVolumeId, prepareImageVolume } from './image-volumes.js';
+import { mapVolume, unmapVolume } from './mapped-volumes.js';
 import { MountSources } from './mount-sources.js';
 import type { Pods } from './pods.js';
 import { relabel } from './selinux-relabel.js';
@@ -20,6 +22,8 @@ export interface PreparationParts {
   handler: string;
   /** SELinux label of the container's files; undefined where it has none, so that there is nothing to relabel to. */
   fileLabel: string | undefined;
+  /** Of the pod's user namespace. */
+  idMapping: IdMapping | undefined;
 }
 
 /** Where the kernel shows files of its own in every container. */
@@ -43,14 +47,17 @@ export async function prepareMounts(
   for (const [index, mount] of asked.entries()) {
     const field = `config.mounts[${index}]`;
     if (mount.image !== null) {
-      contents.push(await prepareImageVolume(pods, { container: record.id, index, mount, field }));
+      const container = record.id;
+      contents.push(
+        await prepareImageVolume(pods, { container, index, mount, field, mapping: made.idMapping }),
+      );
       continue;
     }
     const source = await sources.resolve(mount, field);
     if (mount.selinux_relabel && made.fileLabel !== undefined) {
       await relabel(host.processes, { source, label: made.fileLabel, field });
     }
-    contents.push({ mount, source });
+    contents.push(await mapVolume(host, record, { content: { mount, source }, index }));
   }
   const destinations = await findPlaces(pods, contents, made.rootfs);
   return contents.map((content, index) => ({ ...content, destination: destinations[index] ?? '' }));
@@ -120,8 +127,10 @@ function checkKind({ path, stat, blockedBy }: Located, content: FileStat | undef
 }
 
 /** Takes back what prepareMounts has done on the host; not done is success. */
-export async function releaseMounts(pods: Pods, { id, config }: ContainerRecord): Promise<void> {
+export async function releaseMounts(pods: Pods, record: ContainerRecord): Promise<void> {
+  const { id, config } = record;
   for (const [index, { image }] of config.mounts.entries()) {
+    await unmapVolume(pods.parts.host, record, index);
     if (image !== null) await pods.parts.images.snapshots.remove(imageVolumeId(id, index));
   }
 }

@@ -11,6 +11,7 @@ import {
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import type { Pods } from './pods.js';
+import { hasUserNamespaces } from './user-namespaces.js';
 
 const nsPerMs = 1_000_000n;
 
@@ -33,6 +34,7 @@ export function nodeVerbs(pods: Pods, version: string) {
           features: await runner.features(runner.resolveHandler(name)),
         })),
       );
+      const user_namespaces = await hasUserNamespaces(pods);
       return newStatusResponse({
         status: newRuntimeStatus({
           conditions: [
@@ -54,10 +56,16 @@ export function nodeVerbs(pods: Pods, version: string) {
         runtime_handlers: handlers.map(({ name, features }) =>
           newRuntimeHandler({
             name,
-            features: newRuntimeHandlerFeatures({ recursive_read_only_mounts: features.recursiveReadOnly }),
+            features: newRuntimeHandlerFeatures({
+              recursive_read_only_mounts: features.recursiveReadOnly,
+              user_namespaces,
+            }),
           }),
         ),
-        features: newRuntimeFeatures({ supplemental_groups_policy: true }),
+        features: newRuntimeFeatures({
+          supplemental_groups_policy: true,
+          user_namespaces_host_network: user_namespaces,
+        }),
       });
     },
     RuntimeConfig: async () =>

@@ -2,6 +2,7 @@ import { renderHosts, renderResolvConf } from '../network/dns-files.js';
 import type { Files } from '../ports/files.js';
 import type { SandboxRecord } from '../state/records.js';
 import type { Pods } from './pods.js';
+import { podRoot } from './user-namespaces.js';
 
 const shmBytes = 64 * 1024 * 1024;
 
@@ -15,7 +16,6 @@ export async function podHostname(files: Files, asked: string): Promise<string> 
 /** /dev/shm and the files of /etc that the containers of a pod share, all but `hosts`, which needs the pod's address. */
 export async function makePodFiles(pods: Pods, record: SandboxRecord): Promise<void> {
   const { files, mounts } = pods.parts.host;
-  const dir = pods.sandboxDir(record.id);
   await files.makeDir(pods.shmPath(record.id));
   const resolv = {
     text: await textOf(files, '/etc/resolv.conf'),
@@ -23,12 +23,23 @@ export async function makePodFiles(pods: Pods, record: SandboxRecord): Promise<v
     ownNetwork: record.networkMode !== 'host',
   };
   const hostname = await podHostname(files, record.config.hostname);
+  const owner = podRoot(record.config);
+  const owned = owner === undefined ? {} : { owner };
   await Promise.all([
-    mounts.tmpfs(pods.shmPath(record.id), { sizeBytes: shmBytes, mode: 0o1777 }),
-    files.writeAtomic(`${dir}/hostname`, `${hostname}\n`, 0o644),
-    files.writeAtomic(`${dir}/resolv.conf`, renderResolvConf(record.config.dns_config, resolv), 0o644),
+    mounts.tmpfs(pods.shmPath(record.id), { sizeBytes: shmBytes, mode: 0o1777, ...owned }),
+    writeOwned(pods, record, 'hostname', `${hostname}\n`),
+    writeOwned(pods, record, 'resolv.conf', renderResolvConf(record.config.dns_config, resolv)),
     record.config.log_directory === '' ? undefined : files.makeDir(record.config.log_directory),
   ]);
+}
+
+/** A file that the pod's root may change. */
+async function writeOwned(pods: Pods, record: SandboxRecord, name: string, text: string): Promise<void> {
+  const { files } = pods.parts.host;
+  const path = `${pods.sandboxDir(record.id)}/${name}`;
+  await files.writeAtomic(path, text, 0o644);
+  const owner = podRoot(record.config);
+  if (owner !== undefined) await files.setOwner(path, owner);
 }
 
 export async function makeHostsFile(pods: Pods, record: SandboxRecord): Promise<void> {
@@ -40,5 +51,5 @@ export async function makeHostsFile(pods: Pods, record: SandboxRecord): Promise<
           ip: record.ips[0] ?? '',
           hostname: await podHostname(files, record.config.hostname),
         });
-  await files.writeAtomic(`${pods.sandboxDir(record.id)}/hosts`, text, 0o644);
+  await writeOwned(pods, record, 'hosts', text);
 }

@@ -7,16 +7,18 @@ import { SharedFlights } from '../base/shared-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { PortMapping } from '../network/pod-network.js';
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
+import { requireMapped } from '../spec/mapped-user.js';
 import { buildSandboxSpec } from '../spec/sandbox-spec.js';
 import { validateSandboxConfig } from '../spec/sandbox-validate.js';
-import { explainSysctl, setsNetwork } from '../spec/sysctls.js';
 import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
 import type { ContainerStops } from './container-stop.js';
+import { startInfra } from './infra-start.js';
 import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
 import { inTermsOf, podLimits } from './pod-limits.js';
+import { usableMapping } from './user-namespaces.js';
 import { sandboxSecurity } from './process-security.js';
 
 /** The annotation on a sandbox that asks for no network but loopback. */
@@ -63,6 +65,7 @@ export class SandboxService {
       });
     }
     const mode = networkMode(config);
+    const mapping = await usableMapping(this.pods, config);
     const ports = publishedPorts(config, mode);
     ctx.phase('check-ports');
     await network.checkPorts(ports, ctx);
@@ -98,21 +101,25 @@ export class SandboxService {
         ctx.phase('prepare');
         await settleAll([
           makePodFiles(this.pods, record),
-          record.netnsPath === undefined ? Promise.resolve() : host.namespaces.createNet(record.netnsPath),
+          record.netnsPath === undefined || mapping !== undefined
+            ? Promise.resolve()
+            : host.namespaces.createNet(record.netnsPath),
           this.limitGroup(record),
         ]);
-        const root = await images.snapshots.prepareReadOnly(id, image.id);
+        const root = await images.snapshots.prepareReadOnly(id, image.id, mapping);
         const security = await sandboxSecurity(
           this.pods.securityParts,
           { rootfs: root.rootfs, imageUser: image.run.user },
           config.linux?.security_context ?? null,
         );
+        requireMapped(security.user, mapping);
         const spec = buildSandboxSpec({
           config,
           rootfs: root.rootfs,
           args: [...image.run.entrypoint, ...image.run.cmd],
           env: image.run.env,
           netnsPath: record.netnsPath,
+          idMapping: mapping,
           cgroupsPath: infraTarget(record).cgroupPath,
           security,
           machine: this.pods.parts.limits,
@@ -120,22 +127,9 @@ export class SandboxService {
         await host.files.writeAtomic(`${record.bundle}/config.json`, JSON.stringify(spec), 0o600);
         throwIfGone(ctx);
         ctx.phase('network and infra');
-        const sysctls = config.linux?.sysctls ?? {};
-        const attaching =
-          mode === 'bridge' && record.netnsPath !== undefined
-            ? network.attach({ sandboxId: id, netnsPath: record.netnsPath, ports }, ctx)
-            : Promise.resolve(undefined);
-        const runInfra = () =>
-          runner.runInfra(infraTarget(record), ctx).catch((thrown: unknown) => {
-            throw explainSysctl(thrown, sysctls);
-          });
-        const [attached, infra] = await settleAll([
-          attaching,
-          // The OCI runtime sets them, also those of the interface.
-          setsNetwork(sysctls) ? attaching.then(runInfra) : runInfra(),
-        ]);
-        record.infra = infra;
-        record.ips = attached?.ips ?? [];
+        const started = await startInfra(this.pods, { record, target: infraTarget(record), ports }, ctx);
+        record.infra = started.infra;
+        record.ips = started.ips;
         await makeHostsFile(this.pods, record);
         throwIfGone(ctx);
         await this.pods.ledger.saveSandbox({ ...record, stage: 'ready' });

@@ -11,6 +11,12 @@ export interface FileStat {
   device?: { type: 'c' | 'b'; major: number; minor: number };
 }
 
+/** Ids as the host has them. */
+export interface Owner {
+  uid: number;
+  gid: number;
+}
+
 /**
  * Small files and folders of nodelet's own (bundles, resolv.conf, exit files). Bulk data (layers, blobs)
  * does not pass through here. A missing path is `undefined` or no-op, never an error, except where said.
@@ -24,6 +30,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** mkdir -p; `mode` (default 0o755) for the folders it makes. */
   makeDir(path: string, mode?: number): Promise<void>;
+  /** Gives an existing file or folder, not what is in it, to another user and group. */
+  setOwner(path: string, owner: Owner): Promise<void>;
   /** rm -rf that deletes nothing behind a mount: one that is left inside makes it fail with `wrong-state`. */
   removeTree(path: string): Promise<void>;
   /** Names in a folder, sorted; empty where there is no such folder. */

@@ -2,6 +2,8 @@
 export interface Namespaces {
   /** Makes a new network namespace with `lo` up and pins it at `path` (the file and its folder are made). `exists` when already pinned. */
   createNet(path: string): Promise<void>;
+  /** Pins the network namespace that a live process is in, as createNet pins a new one, and brings its `lo` up. */
+  pinNet(path: string, pid: number): Promise<void>;
   /** Unpins and removes the file; not there is success. */
   removeNet(path: string): Promise<void>;
   /** Whether a namespace is pinned at `path`. */

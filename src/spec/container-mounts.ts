@@ -1,4 +1,5 @@
 import type { ContainerConfig, Mount } from '../ports/cri/messages.js';
+import type { IdMapping } from '../ports/mounts.js';
 import type { OciMount } from './oci-spec-types.js';
 
 /** Host paths of the files and folders that the containers of a pod share. */
@@ -6,8 +7,8 @@ export interface PodFiles {
   resolvConf: string;
   hosts: string;
   hostname: string;
-  /** Holds /dev/shm. */
-  shm: string;
+  /** Holds /dev/shm; undefined: the container has one of its own, as it has an IPC namespace of its own. */
+  shm: string | undefined;
 }
 
 /** A mount of the request whose content is there: what on the host is bound at which place. */
@@ -24,6 +25,9 @@ export interface ContainerMountsInput {
   mounts: readonly PreparedMount[];
   files: PodFiles;
   privileged: boolean;
+  /** Of the pod's user namespace. */
+  mapping: IdMapping | undefined;
+  hostNetwork: boolean;
   /** The root is read-only: so are the pod's files that are mounted over it. */
   readOnlyRoot: boolean;
 }
@@ -50,7 +54,7 @@ export function containerMounts(input: ContainerMountsInput): OciMount[] {
     place === other.destination || place.startsWith(`${other.destination}/`);
   const access = readOnlyRoot ? 'ro' : 'rw';
   const podFiles = [
-    bind('/dev/shm', files.shm, 'rw'),
+    shmMount(files.shm),
     bind('/etc/resolv.conf', files.resolvConf, access),
     bind('/etc/hosts', files.hosts, access),
     bind('/etc/hostname', files.hostname, access),
@@ -63,8 +67,20 @@ export function containerMounts(input: ContainerMountsInput): OciMount[] {
 
 const depth = ({ destination }: OciMount): number => destination.split('/').length;
 
-function kernelMounts({ privileged }: ContainerMountsInput): OciMount[] {
+const ttyGid = 5;
+
+/** Who has no rights over a network namespace may not mount its sysfs, but bind one that is mounted. */
+const hostSys: OciMount = {
+  destination: '/sys',
+  type: 'bind',
+  source: '/sys',
+  options: ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev', 'ro'],
+};
+
+function kernelMounts({ privileged, mapping, hostNetwork }: ContainerMountsInput): OciMount[] {
   const sys = privileged ? 'rw' : 'ro';
+  // devpts takes no group that the user namespace hasn't.
+  const ttyGroup = mapping === undefined || mapping.gids.length > ttyGid ? [`gid=${ttyGid}`] : [];
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     {
@@ -77,10 +93,12 @@ function kernelMounts({ privileged }: ContainerMountsInput): OciMount[] {
       destination: '/dev/pts',
       type: 'devpts',
       source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...ttyGroup],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', sys] },
+    mapping !== undefined && hostNetwork
+      ? hostSys
+      : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', sys] },
     {
       destination: '/sys/fs/cgroup',
       type: 'cgroup',
@@ -106,6 +124,13 @@ const bind = (destination: string, source: string, access: 'ro' | 'rw'): OciMoun
   source,
   options: ['rbind', 'rprivate', access],
 });
+
+function shmMount(podShm: string | undefined): OciMount {
+  const destination = '/dev/shm';
+  if (podShm !== undefined) return bind(destination, podShm, 'rw');
+  const options = ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'];
+  return { destination, type: 'tmpfs', source: 'shm', options };
+}
 
 /** How mounts travel between the container's root and the host: as far as the request's mounts need it. */
 export function rootPropagation(config: ContainerConfig): 'rshared' | 'rslave' | undefined {

@@ -1,25 +1,23 @@
 import { NodeletError } from '../base/errors.js';
-import type { ContainerConfig, PodSandboxConfig } from '../ports/cri/messages.js';
+import type { ContainerConfig } from '../ports/cri/messages.js';
 import type { PodFiles, PreparedMount } from './container-mounts.js';
 import { containerMounts, rootPropagation } from './container-mounts.js';
+import type { ContainerNamespacesInput } from './container-namespaces.js';
+import { containerNamespaces } from './container-namespaces.js';
 import { ociResources } from './container-resources.js';
+import { ociMappings } from './id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciBlockIo, OciDevice, OciDeviceRule, OciIntelRdt, OciSpec } from './oci-spec-types.js';
 import type { ProcessSecurity } from './process-security.js';
 import { linuxSecurity, processSecurity } from './process-security.js';
 
-export interface ContainerSpecInput {
-  config: ContainerConfig;
+export interface ContainerSpecInput extends ContainerNamespacesInput {
   mounts: readonly PreparedMount[];
   sandboxId: string;
-  sandboxConfig: PodSandboxConfig;
   image: { env: string[]; entrypoint: string[]; cmd: string[]; workingDir: string };
   rootfs: string;
   /** Who the process is and what it may do. */
   security: ProcessSecurity;
-  /** Process 1 of the infra container, whose namespaces are joined. */
-  infraPid: number;
-  netnsPath: string | undefined;
   cgroupsPath: string;
   /** The pod's, or the host's where the pod has none of its own. */
   hostname: string;
@@ -54,14 +52,26 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       oomScoreAdj: oomScore(config, machine).given,
     },
     root: { path: input.rootfs, readonly: readOnlyRoot },
-    mounts: containerMounts({ mounts: input.mounts, files: input.files, privileged, readOnlyRoot }),
+    mounts: containerMounts({
+      mounts: input.mounts,
+      files: input.files,
+      privileged,
+      mapping: input.idMapping,
+      hostNetwork: input.netnsPath === undefined,
+      readOnlyRoot,
+    }),
     // The request's own annotations stay out: OCI runtimes take orders from annotations.
     annotations: {
       'io.kubernetes.cri.container-type': 'container',
       'io.kubernetes.cri.sandbox-id': input.sandboxId,
     },
     linux: {
-      namespaces: namespaces(input, privileged),
+      // On v1 the runtime shows a container its own groups by mounts alone; v2 has one tree, which only a namespace cuts.
+      namespaces: [
+        ...containerNamespaces(input),
+        ...(machine.cgroupV2 && !privileged ? [{ type: 'cgroup' as const }] : []),
+      ],
+      ...ociMappings(input.idMapping),
       cgroupsPath: input.cgroupsPath,
       resources: {
         ...limits,
@@ -108,24 +118,4 @@ function processEnv(config: ContainerConfig, imageEnv: string[], hostname: strin
   imageEnv.filter((entry) => entry.includes('=')).forEach(set);
   config.envs.forEach(({ key, value }) => set(`${key}=${Buffer.from(value).toString('utf8')}`));
   return [...merged.values()];
-}
-
-/** The pod's network, UTS and IPC as the sandbox has them; the PID namespace as the container asks. */
-function namespaces(input: ContainerSpecInput, privileged: boolean): { type: string; path?: string }[] {
-  const pid = input.config.linux?.security_context?.namespace_options?.pid;
-  const of = (name: string) => `/proc/${input.infraPid}/ns/${name}`;
-  const list: { type: string; path?: string }[] = [{ type: 'mount' }];
-  if (input.netnsPath !== undefined) {
-    list.push({ type: 'network', path: input.netnsPath }, { type: 'uts', path: of('uts') });
-  }
-  if (!usesHostIpc(input.sandboxConfig)) list.push({ type: 'ipc', path: of('ipc') });
-  if (pid === 'CONTAINER') list.push({ type: 'pid' });
-  else if (pid !== 'NODE') list.push({ type: 'pid', path: of('pid') });
-  // On v1 the runtime shows a container its own groups by mounts alone; v2 has one tree, which only a namespace cuts.
-  if (input.machine.cgroupV2 && !privileged) list.push({ type: 'cgroup' });
-  return list;
-}
-
-export function usesHostIpc(sandbox: PodSandboxConfig): boolean {
-  return sandbox.linux?.security_context?.namespace_options?.ipc === 'NODE';
 }

@@ -3,16 +3,18 @@ import type {
   ContainerConfig,
   KeyValue,
   LinuxContainerSecurityContext,
-  Mount,
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
-import { securityField, validateContainerSecurity } from './container-security-validate.js';
+import { validateContainerSecurity } from './container-security-validate.js';
+import { validateContainerUserns } from './id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateDevices } from './device-validate.js';
+import { validateMountMappings } from './mount-mappings.js';
 import { validateMounts } from './mount-validate.js';
+import { validateContainerNamespaces } from './namespace-validate.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
 import { validateResources } from './resources-validate.js';
-import { validateLogPath, validateNamespaces } from './sandbox-validate.js';
+import { validateLogPath } from './sandbox-validate.js';
 
 const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });
 const unsupported = (field: string, message: string) =>
@@ -44,8 +46,9 @@ export function validateContainerConfig(
   config.envs.forEach((env, index) => validateEnv(env, `config.envs[${index}]`));
   validateMounts(config.mounts);
   validateDevices(config.devices);
-  validateMappings(config.mounts);
+  validateMountMappings(config.mounts, sandbox);
   const linux = config.linux;
+  validateContainerUserns(config.linux?.security_context ?? null, sandbox);
   if (linux === null) return;
   if (linux.resources !== null) {
     validateResources(linux.resources, { base: 'config.linux.resources', machine, ofContainer: true });
@@ -65,27 +68,11 @@ function validateEnv({ key, value }: KeyValue, field: string): void {
   }
 }
 
-function validateMappings(mounts: readonly Mount[]): void {
-  for (const [index, { uidMappings, gidMappings }] of mounts.entries()) {
-    if (uidMappings.length + gidMappings.length === 0) continue;
-    throw unsupported(`config.mounts[${index}].uidMappings`, 'id-mapped mounts are not supported yet');
-  }
-}
-
 function validateSecurity(
   security: LinuxContainerSecurityContext,
   sandbox: PodSandboxConfig,
   machine: MachineLimits,
 ): void {
-  validateNamespaces(security.namespace_options, securityField);
-  const podOptions = sandbox.linux?.security_context?.namespace_options;
-  for (const key of ['network', 'ipc'] as const) {
-    if (security.namespace_options?.[key] === 'NODE' && podOptions?.[key] !== 'NODE') {
-      throw invalid(
-        `${securityField}.namespace_options.${key}`,
-        "is NODE, but the sandbox has the pod's own",
-      );
-    }
-  }
+  validateContainerNamespaces(security.namespace_options, sandbox);
   validateContainerSecurity(security, sandbox, machine);
 }

@@ -6,6 +6,18 @@ export interface OciMount {
   options?: string[];
 }
 
+/** Made anew, or joined at a path. */
+export interface OciNamespace {
+  type: 'mount' | 'network' | 'uts' | 'ipc' | 'pid' | 'cgroup' | 'user';
+  path?: string;
+}
+
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
 export interface LinuxSeccomp {
   defaultAction: string;
   defaultErrnoRet?: number;
@@ -110,7 +122,9 @@ export interface OciSpec {
   annotations?: Record<string, string>;
   hooks?: OciHooks;
   linux: {
-    namespaces: { type: string; path?: string }[];
+    namespaces: OciNamespace[];
+    uidMappings?: OciIdMapping[];
+    gidMappings?: OciIdMapping[];
     cgroupsPath: string;
     resources: OciResources;
     devices?: OciDevice[];

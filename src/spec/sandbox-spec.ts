@@ -1,6 +1,8 @@
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
+import type { IdMapping } from '../ports/mounts.js';
+import { ociMappings } from './id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
-import type { OciSpec } from './oci-spec-types.js';
+import type { OciNamespace, OciSpec } from './oci-spec-types.js';
 import type { ProcessSecurity } from './process-security.js';
 import { linuxSecurity, processSecurity } from './process-security.js';
 
@@ -9,8 +11,10 @@ export interface SandboxSpecInput {
   rootfs: string;
   args: string[];
   env: string[];
-  /** Pinned network namespace; undefined: the host's. */
+  /** Where the pod's network namespace is pinned, or will be, in a user namespace; undefined: the host's. */
   netnsPath: string | undefined;
+  /** Of the pod's user namespace, in which all of its namespaces are made anew. */
+  idMapping: IdMapping | undefined;
   cgroupsPath: string;
   /** Who the process is and what it may do. */
   security: ProcessSecurity;
@@ -26,9 +30,13 @@ export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
   const context = config.linux?.security_context ?? null;
   const options = context?.namespace_options;
   const hostNetwork = input.netnsPath === undefined;
-  const namespaces: { type: string; path?: string }[] = [{ type: 'mount' }];
+  const namespaces: OciNamespace[] = [{ type: 'mount' }];
   if (input.netnsPath !== undefined)
-    namespaces.push({ type: 'network', path: input.netnsPath }, { type: 'uts' });
+    namespaces.push(
+      input.idMapping === undefined ? { type: 'network', path: input.netnsPath } : { type: 'network' },
+      { type: 'uts' },
+    );
+  if (input.idMapping !== undefined) namespaces.push({ type: 'user' });
   if (options?.ipc !== 'NODE') namespaces.push({ type: 'ipc' });
   if (options?.pid !== 'NODE') namespaces.push({ type: 'pid' });
   return {
@@ -50,6 +58,7 @@ export function buildSandboxSpec(input: SandboxSpecInput): OciSpec {
     ],
     linux: {
       namespaces,
+      ...ociMappings(input.idMapping),
       cgroupsPath: input.cgroupsPath,
       resources: { devices: [{ allow: false, access: 'rwm' }] },
       ...linuxSecurity(input.security),

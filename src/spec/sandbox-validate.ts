@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import { NodeletError } from '../base/errors.js';
-import type { NamespaceOption, PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
+import type { PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
+import { validateSandboxUserns } from './id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateUser } from './image-user.js';
+import { validateSandboxNamespaces } from './namespace-validate.js';
 import { validatePodResources } from './resources-validate.js';
 import type { ResourceMachine } from './resources-validate.js';
 import { appArmorChoice, seccompChoice } from './security-profile.js';
@@ -63,7 +65,8 @@ export function validateSandboxConfig(
   const context = linux.security_context;
   if (context === null) return;
   const base = 'config.linux.security_context';
-  validateNamespaces(context.namespace_options, base);
+  validateSandboxNamespaces(context.namespace_options);
+  validateSandboxUserns(config);
   validateUser(context, base);
   seccompChoice(context, base);
   appArmorChoice(context, { base, appArmor: machine.appArmor });
@@ -83,20 +86,5 @@ function validatePort(port: PortMapping, field: string): void {
   if (port.host_port === 0) return;
   if (port.container_port < 1 || port.container_port > 65535) {
     throw invalid(`${field}.container_port`, 'is not 1 to 65535');
-  }
-}
-
-/** Refuses namespaces that can't be had; `base` is the path of the security context. */
-export function validateNamespaces(options: NamespaceOption | null, base: string): void {
-  if (options === null) return;
-  const field = `${base}.namespace_options`;
-  if (options.pid === 'TARGET') throw unsupported(`${field}.pid`, 'TARGET is not supported yet');
-  for (const key of ['network', 'ipc'] as const) {
-    if (options[key] === 'TARGET') throw invalid(`${field}.${key}`, 'TARGET is only for pid');
-    if (options[key] === 'CONTAINER') throw invalid(`${field}.${key}`, 'CONTAINER is only for pid');
-  }
-  const user = options.userns_options;
-  if (user !== null && user.mode !== 'NODE') {
-    throw unsupported(`${field}.userns_options`, 'user namespaces are not supported yet');
   }
 }

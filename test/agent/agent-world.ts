@@ -73,6 +73,7 @@ export class AgentWorld {
     const under = (path: string): string[] =>
       [...this.tree.keys()].filter((key) => key.startsWith(`${path}/`));
     return {
+      setOwner: async () => undefined,
       writeToFifo: async () => undefined,
       readLink: async () => undefined,
       realPath: async (path) => (this.tree.has(path) || under(path).length > 0 ? path : undefined),

@@ -83,6 +83,33 @@ export function mountsContract(factory: ContractFactory): void {
       await mounts.unmount(`${world.dir}/onfile`);
       expect((await files.read(`${world.dir}/onfile`))?.toString()).to.equal('covered');
     },
+    'shows a folder with its owners mapped, and leaves the folder itself as it is': async (world) => {
+      const { mounts, files } = world.host;
+      await files.writeAtomic(`${world.dir}/from/file`, 'x');
+      await files.writeAtomic(`${world.dir}/from/other`, 'x');
+      await files.setOwner(`${world.dir}/from/other`, { uid: 7, gid: 8 });
+      await files.makeDir(`${world.dir}/mapped`);
+      const range = { containerId: 0, hostId: 70_000, length: 1000 };
+      const idMapping = { uids: range, gids: { ...range, hostId: 80_000 } };
+      await mounts.bind(`${world.dir}/from`, `${world.dir}/mapped`, { idMapping });
+      const owner = async (path: string) => {
+        const stat = await files.stat(`${world.dir}/${path}`);
+        return [stat?.uid, stat?.gid];
+      };
+      expect(await owner('mapped/file')).to.deep.equal([70_000, 80_000]);
+      expect(await owner('mapped/other')).to.deep.equal([70_007, 80_008]);
+      expect(await owner('from/other')).to.deep.equal([7, 8]);
+      await mounts.unmount(`${world.dir}/mapped`);
+      expect(await files.list(`${world.dir}/mapped`)).to.deep.equal([]);
+    },
+    'gives a tmpfs to an owner': async (world) => {
+      const { mounts, files } = world.host;
+      await files.makeDir(`${world.dir}/shm`);
+      const owner = { uid: 5, gid: 6 };
+      await mounts.tmpfs(`${world.dir}/shm`, { sizeBytes: 0, mode: 0o1777, owner });
+      expect(await files.stat(`${world.dir}/shm`)).to.include(owner);
+      await mounts.unmount(`${world.dir}/shm`);
+    },
     'lists only what is at or under a prefix': async (world) => {
       const { mounts, files } = world.host;
       for (const name of ['ab', 'abc']) {

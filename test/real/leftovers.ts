@@ -33,6 +33,7 @@ export async function leftovers(config: NodeConfig): Promise<string[]> {
       'containers',
       'netns',
       'exits',
+      'roots',
       ...Object.keys(config.runtimes).map((name) => `oci/${name}`),
     ]
       .map((name) => path.join(config.runDir, name))

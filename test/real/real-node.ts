@@ -166,6 +166,7 @@ interface Daemon {
 
 async function ownNode(config: NodeConfig): Promise<NodeletNode> {
   fs.mkdirSync(config.rootDir, { recursive: true });
+  fs.mkdirSync(config.runDir, { recursive: true, mode: 0o711 });
   const log = process.env['NODELET_TEST_LOG'] === '1' ? createLog({ level: 'debug' }) : silentLog;
   return createNode(config, createRealHost(hostPaths(config)), log);
 }

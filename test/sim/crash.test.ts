@@ -9,6 +9,7 @@ const scripts: PodScript[] = [
   { name: 'bridged', network: 'bridge', hostPort: 8080, restarts: false },
   { name: 'hosted', network: 'host', hostPort: 0, restarts: false },
   { name: 'alone', network: 'none', hostPort: 0, restarts: false },
+  { name: 'mapped', network: 'bridge', hostPort: 8080, restarts: false, mapped: true },
 ];
 const seed = 1;
 
@@ -39,7 +40,7 @@ async function tryEach(
 }
 
 for (const script of scripts) {
-  describe(`sim: one pod, network ${script.network}`, () => {
+  describe(`sim: one pod, network ${script.network}${script.mapped === true ? ', in a user namespace' : ''}`, () => {
     let before: string[] = [];
     let effects: { index: number; cuts: number }[] = [];
 

@@ -11,7 +11,8 @@ function mountsOf(...mounts: Partial<Mount>[]) {
     source: set.host_path ?? '/content',
     destination: set.container_path ?? '',
   }));
-  return containerMounts({ mounts: prepared, files, privileged: false, readOnlyRoot: false });
+  const input = { privileged: false, mapping: undefined, hostNetwork: false, readOnlyRoot: false };
+  return containerMounts({ mounts: prepared, files, ...input });
 }
 const placesOf = (...paths: string[]) =>
   mountsOf(...paths.map((container_path) => ({ container_path, host_path: '/own' }))).map(

@@ -41,6 +41,8 @@ function spec(config: Partial<ContainerConfig>, set: Partial<ContainerSpecInput>
       selinux: undefined,
     },
     infraPid: 7,
+    targetPid: undefined,
+    idMapping: undefined,
     netnsPath: '/netns/pod-1',
     cgroupsPath: '/pods/pod-1/c',
     hostname: 'pod-1',

@@ -48,7 +48,13 @@ export class ImageWorld {
     );
     this.images = createImages({
       ...this.host,
-      config: { rootDir: this.dir, pauseImage, registries, runtimes: { crun: { path: '/usr/bin/crun' } } },
+      config: {
+        rootDir: this.dir,
+        runDir: `${this.dir}/run`,
+        pauseImage,
+        registries,
+        runtimes: { crun: { path: '/usr/bin/crun' } },
+      },
       log: silentLog,
       onPull: (pull) => void this.pulls.push(pull),
       ...(stallMs !== undefined && { stallMs }),

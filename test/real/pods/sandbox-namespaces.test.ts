@@ -3,18 +3,15 @@ import { expect } from 'chai';
 import { createCgroups } from '../../../src/host/cgroups.js';
 import {
   newInt64Value,
-  newLinuxContainerConfig,
-  newLinuxContainerSecurityContext,
   newLinuxPodSandboxConfig,
   newLinuxSandboxSecurityContext,
-  newNamespaceOption,
   newPodSandboxStatusRequest,
   newSecurityProfile,
 } from '../../../src/ports/cri/messages.js';
-import type { NamespaceOption } from '../../../src/ports/cri/messages.js';
 import { PodClient } from '../pod-client.js';
 import { startRealNode, waitFor } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
+import { podWith } from './pod-with.js';
 
 describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
   let node: RealNode;
@@ -26,21 +23,6 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
   afterEach(() => pods.removeAll());
   after(() => node.dispose());
 
-  const podWith = (options: Partial<NamespaceOption>) => {
-    const namespace_options = newNamespaceOption(options);
-    return {
-      pod: {
-        linux: newLinuxPodSandboxConfig({
-          security_context: newLinuxSandboxSecurityContext({ namespace_options }),
-        }),
-      },
-      container: {
-        linux: newLinuxContainerConfig({
-          security_context: newLinuxContainerSecurityContext({ namespace_options }),
-        }),
-      },
-    };
-  };
   const ns = (id: string, name: string) => pods.shell(id, `readlink /proc/self/ns/${name}`);
   const hostNs = (name: string) => fs.readlinkSync(`/proc/self/ns/${name}`);
   const infraPid = async (sandbox: string) => {

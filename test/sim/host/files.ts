@@ -1,13 +1,24 @@
 import { normalize } from 'node:path/posix';
 import { NodeletError } from '../../../src/base/errors.js';
 import type { Files } from '../../../src/ports/files.js';
+import type { IdRange } from '../../../src/ports/mounts.js';
+import type { FileNode } from '../machine/file-nodes.js';
 import { parentOf } from '../machine/file-nodes.js';
 import type { Session } from './session.js';
+
+/** What the kernel shows of ids that are not mapped. */
+const overflowId = 65534;
 
 /** The machine's files for one session of the agent. */
 export function simFiles(session: Session): Files {
   const { files, clock, processes } = session.machine;
   let writes = 0;
+  const ownerAt = (path: string, { uid = 0, gid = 0 }: FileNode) => {
+    const { idMapping } = files.mounts.placeOf(path).mount;
+    const seen = (id: number, range: IdRange | undefined) =>
+      range === undefined ? id : id < range.length ? range.hostId + id : overflowId;
+    return { uid: seen(uid, idMapping?.uids), gid: seen(gid, idMapping?.gids) };
+  };
   return {
     read: (path) =>
       session.effect('files.read', path, () => {
@@ -34,6 +45,12 @@ export function simFiles(session: Session): Files {
       }),
     makeDir: (path, mode = 0o755) =>
       session.effect('files.makeDir', path, () => void files.makeDir(path, mode)),
+    setOwner: (path, owner) =>
+      session.effect('files.setOwner', path, () => {
+        const node = files.find(path);
+        if (node === undefined) throw new NodeletError('bug', `ENOENT: no such file or directory, ${path}`);
+        Object.assign(node, owner);
+      }),
     removeTree: (path) =>
       session.effect('files.removeTree', path, (cut) => {
         const mount = files.mounts.list(path)[0];
@@ -51,7 +68,7 @@ export function simFiles(session: Session): Files {
         if (node === undefined) return undefined;
         const sizeBytes = node.kind === 'file' ? node.content.length : 0;
         const kind = node.kind === 'fifo' ? 'other' : node.kind;
-        return { kind, sizeBytes, mode: node.mode, uid: 0, gid: 0, mtimeMs: node.mtimeMs };
+        return { kind, sizeBytes, mode: node.mode, ...ownerAt(path, node), mtimeMs: node.mtimeMs };
       }),
     realPath: (path) =>
       session.effect('files.realPath', path, () => (files.find(path) === undefined ? undefined : path)),

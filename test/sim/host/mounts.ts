@@ -34,13 +34,13 @@ export function simMounts(session: Session): Mounts {
         const roots = [upper, ...lowers].map((dir) => needDir(machine, dir));
         files.mounts.add({ target, fsType: 'overlay', source: 'overlay', roots });
       }),
-    tmpfs: (target, { mode }) =>
+    tmpfs: (target, { mode, owner }) =>
       session.effect('mounts.tmpfs', target, () => {
         needDir(machine, target);
-        const roots = [newDir(clock.monotonicMs(), mode)];
+        const roots = [{ ...newDir(clock.monotonicMs(), mode), ...owner }];
         files.mounts.add({ target, fsType: 'tmpfs', source: 'tmpfs', roots });
       }),
-    bind: (source, target) =>
+    bind: (source, target, { idMapping } = {}) =>
       session.effect('mounts.bind', target, () => {
         const root = need(machine, source);
         if ((need(machine, target).kind === 'dir') !== (root.kind === 'dir')) {
@@ -51,6 +51,7 @@ export function simMounts(session: Session): Mounts {
           fsType: files.mounts.placeOf(source).mount.fsType,
           source,
           roots: [root],
+          ...(idMapping === undefined ? {} : { idMapping }),
         });
       }),
     unmount: (target) => session.effect('mounts.unmount', target, () => unmount(machine, target)),
@@ -69,18 +70,31 @@ export function simMounts(session: Session): Mounts {
 export function simNamespaces(session: Session): Namespaces {
   const { machine } = session;
   const { files, pins, net } = machine;
+  const makeFile = (path: string, cut: () => void) => {
+    files.makeDir(parentOf(path));
+    cut();
+    if (pins.has(path)) {
+      throw new NodeletError('exists', `a network namespace is pinned at ${path} already`);
+    }
+    files.write(path, '');
+    cut();
+  };
+  const pin = (path: string, netNs: number) => {
+    pins.set(path, netNs);
+    files.mounts.add({ target: path, fsType: 'nsfs', source: 'nsfs', roots: [need(machine, path)] });
+  };
   return {
     createNet: (path) =>
       session.effect('namespaces.createNet', path, (cut) => {
-        files.makeDir(parentOf(path));
-        cut();
-        if (pins.has(path)) {
-          throw new NodeletError('exists', `a network namespace is pinned at ${path} already`);
-        }
-        files.write(path, '');
-        cut();
-        pins.set(path, net.newNamespace());
-        files.mounts.add({ target: path, fsType: 'nsfs', source: 'nsfs', roots: [need(machine, path)] });
+        makeFile(path, cut);
+        pin(path, net.newNamespace());
+      }),
+    pinNet: (path, pid) =>
+      session.effect('namespaces.pinNet', path, (cut) => {
+        const netNs = machine.netNsAt(`/proc/${pid}/ns/net`);
+        if (netNs === undefined) throw new NodeletError('bug', `ENOENT: no process ${pid}`);
+        makeFile(path, cut);
+        pin(path, netNs);
       }),
     removeNet: (path) =>
       session.effect('namespaces.removeNet', path, (cut) => {

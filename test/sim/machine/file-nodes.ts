@@ -4,6 +4,9 @@ export type FileNode = DirNode | PlainNode | FifoNode;
 interface NodeCommon {
   mode: number;
   mtimeMs: number;
+  /** 0 where they are left out. */
+  uid?: number;
+  gid?: number;
 }
 
 export interface DirNode extends NodeCommon {

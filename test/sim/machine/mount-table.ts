@@ -1,11 +1,13 @@
 import { NodeletError } from '../../../src/base/errors.js';
-import type { MountEntry } from '../../../src/ports/mounts.js';
+import type { IdMapping, MountEntry } from '../../../src/ports/mounts.js';
 import type { FileNode } from './file-nodes.js';
 import { isBelow, partsOf } from './file-nodes.js';
 
 export interface SimMount extends Omit<MountEntry, 'propagation'> {
   /** Roots from the topmost layer down: one, but for an overlay. Writes go to the first. */
   roots: FileNode[];
+  /** Owners are seen through it. */
+  idMapping?: IdMapping;
 }
 
 /** Where a path leads: the file system it is in, and the way down inside that. */

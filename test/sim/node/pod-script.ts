@@ -1,7 +1,10 @@
 import {
   newContainerConfig,
   newContainerMetadata,
+  newIDMapping,
   newImageSpec,
+  newLinuxContainerConfig,
+  newLinuxContainerSecurityContext,
   newLinuxPodSandboxConfig,
   newLinuxSandboxSecurityContext,
   newMount,
@@ -9,6 +12,7 @@ import {
   newPodSandboxConfig,
   newPodSandboxMetadata,
   newPortMapping,
+  newUserNamespace,
 } from '../../../src/ports/cri/messages.js';
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../../src/ports/cri/messages.js';
 
@@ -20,6 +24,8 @@ export interface PodScript {
   hostPort: number;
   /** Runs a job again that was killed, as a restart policy does; without it, a killed job is a wrong answer. */
   restarts: boolean;
+  /** In a user namespace of its own, with a volume whose ids are mapped. */
+  mapped?: boolean;
 }
 
 /** What a killed container's exit code is. */
@@ -27,8 +33,16 @@ export const killedCode = 137;
 
 export const jobExitCode = 7;
 
-export function sandboxConfig({ name, network, hostPort }: PodScript): PodSandboxConfig {
-  const options = newNamespaceOption({ network: network === 'host' ? 'NODE' : 'POD' });
+const range = newIDMapping({ container_id: 0, host_id: 100_000, length: 65_536 });
+
+const namespacesOf = ({ network, mapped = false }: PodScript) =>
+  newNamespaceOption({
+    network: network === 'host' ? 'NODE' : 'POD',
+    userns_options: mapped ? newUserNamespace({ mode: 'POD', uids: [range], gids: [range] }) : null,
+  });
+
+export function sandboxConfig(script: PodScript): PodSandboxConfig {
+  const { name, network, hostPort } = script;
   return newPodSandboxConfig({
     metadata: newPodSandboxMetadata({ name, namespace: 'default', uid: `uid-${name}`, attempt: 0 }),
     hostname: network === 'host' ? '' : name,
@@ -40,21 +54,31 @@ export function sandboxConfig({ name, network, hostPort }: PodScript): PodSandbo
         ? []
         : [newPortMapping({ protocol: 'TCP', container_port: 80, host_port: hostPort, host_ip: '' })],
     linux: newLinuxPodSandboxConfig({
-      security_context: newLinuxSandboxSecurityContext({ namespace_options: options }),
+      security_context: newLinuxSandboxSecurityContext({ namespace_options: namespacesOf(script) }),
     }),
   });
 }
 
+const mappedVolume = newMount({
+  host_path: '/srv/volume',
+  container_path: '/volume',
+  uidMappings: [range],
+  gidMappings: [range],
+});
+
 /** A pod without a network has volumes in its stead, so that no pod has more steps than the others. */
-export function containerConfig(name: 'main' | 'job', { network }: PodScript): ContainerConfig {
+export function containerConfig(name: 'main' | 'job', pod: PodScript): ContainerConfig {
   const script = `sleep 0.05; exit ${jobExitCode}`;
   return newContainerConfig({
     metadata: newContainerMetadata({ name, attempt: 0 }),
     image: newImageSpec({ image: 'app:latest' }),
     command: name === 'main' ? ['/bin/sleep', '100000'] : ['/bin/sh', '-c', script],
     labels: { container: name },
-    mounts: network === 'none' ? volumes() : [],
+    mounts: pod.network === 'none' ? volumes() : pod.mapped === true ? [mappedVolume] : [],
     log_path: `${name}/0.log`,
+    linux: newLinuxContainerConfig({
+      security_context: newLinuxContainerSecurityContext({ namespace_options: namespacesOf(pod) }),
+    }),
   });
 }
 

@@ -59,20 +59,23 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
   const app = image('app', ['/bin/sleep', '1000'], ['/data']);
   const layersOf = (id: ImageId) => imageLayers[id.replace('sha256:', '')] ?? [];
   const refuse = () => Promise.reject(new NodeletError('unsupported', 'the simulation pulls no images'));
+  const snapshots = createSnapshots({
+    dir: `${simConfig.rootDir}/snapshots`,
+    mappedDir: `${simConfig.runDir}/roots`,
+    layersDir,
+    host,
+    records: host.store.table<SnapshotRecord>('snapshots'),
+    layersOf,
+    hold: () => () => undefined,
+    released: async () => undefined,
+    layerFolder: (layer) => `${layersDir}/${layer}`,
+  });
   return {
-    start: async () => undefined,
+    start: () => snapshots.start(),
     stop: async () => undefined,
     lookup: (reference) => [pause, app].find(({ id, repoTags }) => [id, ...repoTags].includes(reference)),
     pauseImage: async () => pause,
-    snapshots: createSnapshots({
-      dir: `${simConfig.rootDir}/snapshots`,
-      host,
-      records: host.store.table<SnapshotRecord>('snapshots'),
-      layersOf,
-      hold: () => () => undefined,
-      released: async () => undefined,
-      layerFolder: (layer) => `${layersDir}/${layer}`,
-    }),
+    snapshots,
     verbs: {
       ListImages: refuse,
       ImageStatus: refuse,
