@@ -48,7 +48,10 @@ export function streamFunnel(
     const pump = async () => {
       for await (const message of verb(call.request, ctx)) await written(call, message, gone.signal);
     };
-    pump()
+    const pumped = pump();
+    // The verb has begun by now. Its client may want to know, which has nothing to read until something happens.
+    call.sendMetadata(new Metadata());
+    pumped
       .then(
         () => call.end(),
         // A streaming handler has no callback: its status travels as the stream's error.

@@ -16,6 +16,7 @@ import { ContainerBundles } from './container-bundle.js';
 import { containerImage } from './container-image.js';
 import type { ContainerStops } from './container-stop.js';
 import { containerTarget } from './container-target.js';
+import { settleExit } from './exits.js';
 import { isAlive } from './liveness.js';
 import { releaseMounts } from './mount-preparation.js';
 import { pidTarget } from './pid-target.js';
@@ -192,8 +193,12 @@ export class ContainerService {
     await this.pods.queue.run(sandboxId, async () => {
       const record = this.pods.ledger.container(id);
       if (record === undefined) return;
-      if (record.stage === 'running') await this.stops.kill(record);
-      await this.purge(record);
+      if (record.stage === 'running') {
+        await this.stops.kill(record);
+        // So that whoever follows the container learns how it ended, before it is gone.
+        await settleExit(this.pods, id);
+      }
+      await this.purge(this.pods.ledger.container(id) ?? record);
     });
   }
 

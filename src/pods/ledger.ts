@@ -3,6 +3,15 @@ import type { ContainerId, SandboxId } from '../base/ids.js';
 import type { RecordStore, RecordTable } from '../ports/record-store.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 
+/** Told of each change once it is durable and to be read from the ledger. */
+export interface LedgerWatcher {
+  sandboxSaved(record: SandboxRecord): void;
+  /** With the record as it was last. */
+  sandboxForgotten(record: SandboxRecord): void;
+  containerSaved(record: ContainerRecord): void;
+  containerForgotten(record: ContainerRecord): void;
+}
+
 /**
  * All sandboxes and containers: in memory for reading, in the record store for good. A save resolves once
  * the record is durable; the memory follows the store, never the other way round.
@@ -13,6 +22,7 @@ export class Ledger {
   private readonly sandboxes = new Map<string, SandboxRecord>();
   private readonly containers = new Map<string, ContainerRecord>();
   private readonly bySandbox = new Map<SandboxId, Map<ContainerId, ContainerRecord>>();
+  private watcher: LedgerWatcher | undefined;
 
   constructor(store: RecordStore) {
     this.sandboxTable = store.table('sandboxes');
@@ -21,24 +31,34 @@ export class Ledger {
     for (const [, record] of this.containerTable.entries()) this.remember(record);
   }
 
+  watch(watcher: LedgerWatcher): void {
+    this.watcher = watcher;
+  }
+
   async saveSandbox(record: SandboxRecord): Promise<void> {
     await this.sandboxTable.put(record.id, record);
     this.sandboxes.set(record.id, record);
+    this.watcher?.sandboxSaved(record);
   }
 
   async forgetSandbox(id: SandboxId): Promise<void> {
     await this.sandboxTable.remove(id);
+    const last = this.sandboxes.get(id);
     this.sandboxes.delete(id);
+    if (last !== undefined) this.watcher?.sandboxForgotten(last);
   }
 
   async saveContainer(record: ContainerRecord): Promise<void> {
     await this.containerTable.put(record.id, record);
     this.remember(record);
+    this.watcher?.containerSaved(record);
   }
 
   async forgetContainer(id: ContainerId): Promise<void> {
     await this.containerTable.remove(id);
+    const last = this.containers.get(id);
     this.forget(id);
+    if (last !== undefined) this.watcher?.containerForgotten(last);
   }
 
   allSandboxes(): SandboxRecord[] {

@@ -70,5 +70,6 @@ export function nodeVerbs(pods: Pods, version: string) {
     },
     RuntimeConfig: async () =>
       newRuntimeConfigResponse({ linux: newLinuxRuntimeConfiguration({ cgroup_driver: 'CGROUPFS' }) }),
+    GetContainerEvents: (_request, ctx) => pods.events.follow(ctx.signal),
   } satisfies Partial<RuntimeVerbs>;
 }

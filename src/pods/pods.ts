@@ -11,6 +11,7 @@ import type { NodeConfig } from '../spec/node-config.js';
 import { AppArmorProfiles } from './app-armor.js';
 import type { StatsConfigSection } from '../spec/node-config.js';
 import { Ledger } from './ledger.js';
+import { LifeEvents } from './life-events.js';
 import type { SecurityParts } from './process-security.js';
 
 export interface PodsConfig extends Pick<NodeConfig, 'cdiDirs' | 'blockIoClasses' | 'rdtClasses'> {
@@ -49,6 +50,7 @@ export interface PodsParts {
 /** What the services of this room share: the parts, the records, and one serial queue per pod. */
 export class Pods {
   readonly ledger: Ledger;
+  readonly events: LifeEvents;
   readonly queue = new KeyedQueue<string>();
   /** Running containers that nodelet has sent SIGKILL: their end is no OOM kill, whatever their cgroup has counted. */
   readonly killed = new Set<ContainerId>();
@@ -60,6 +62,7 @@ export class Pods {
     this.ledger = new Ledger(parts.host.store);
     const { host, limits } = parts;
     this.securityParts = { files: host.files, limits, appArmor: new AppArmorProfiles(host) };
+    this.events = new LifeEvents(this.ledger, () => parts.host.clock.nowNs());
   }
 
   sandboxDir(id: string): string {
