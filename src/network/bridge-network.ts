@@ -7,11 +7,14 @@ import type { Host } from '../ports/host.js';
 import type { NetworkConfigSection } from '../spec/node-config.js';
 import { elementsScript, portsClash, tableScript } from './nft-script.js';
 import type { AttachRequest, NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
-import { addressText, nextFree, parseSubnet } from './subnet.js';
+import { PodRanges, podCidr, refuseOverlap } from './pod-ranges.js';
+import { addressText, gatewayOf, nextFree, parseSubnet, subnetText } from './subnet.js';
 import { uplinkMtu } from './uplink-mtu.js';
 
 interface AttachmentRecord extends NetworkAttachment {
   ports: PortMapping[];
+  /** The range that its address is of; absent in records of versions that knew only the configured one. */
+  range?: string;
   /** False from the durable intent until every effect is done: what a crash left so is made anew. */
   made: boolean;
 }
@@ -29,8 +32,7 @@ const linkPrefix = 'nl';
 /** The built-in bridge network. Each attachment's record is durable before its first effect and goes after its last undo. */
 export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
   const { config, links, firewall, sysctls, hostPorts, store, files } = parts;
-  const subnet = parseSubnet(config.subnet);
-  const gateway = addressText(subnet.base + 1);
+  const ranges = new PodRanges(store, config.subnet);
   /** One for all pods of this run, whatever becomes of the uplink. */
   let measured: Promise<number> | undefined;
   const mtu = async () => (config.mtu === 0 ? (measured ??= uplinkMtu(files)) : config.mtu);
@@ -45,12 +47,26 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
   const published = (record: AttachmentRecord) =>
     record.ports.map((port) => ({ ...port, ip: record.ips[0] ?? '' }));
 
+  const heldRanges = (leaving?: string) =>
+    records
+      .entries()
+      .filter(([id]) => id !== leaving)
+      .map(([, { range }]) => range);
+
+  const ensureBridge = async (leaving?: string) =>
+    links.ensureBridge({
+      name: config.bridge,
+      mac: macOf(createHash('sha256').update(config.bridge).digest('hex')),
+      addresses: ranges.inUse(heldRanges(leaving)).map((range) => `${gatewayOf(range)}/${range.prefix}`),
+      mtu: await mtu(),
+    });
+
   const writeTable = (leaving?: string) =>
     firewall.apply(
       tableScript({
         table: config.table,
         bridge: config.bridge,
-        subnet: config.subnet,
+        subnets: ranges.inUse(heldRanges(leaving)).map(subnetText),
         ports: records
           .entries()
           .filter(([id]) => id !== leaving)
@@ -84,7 +100,30 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     await links.remove(record.hostInterface);
     // The record keeps its ports until the rules are gone, so that a failed detach can be repeated whole.
     await changePorts('delete', record, id);
+    if ((record.range ?? config.subnet) !== ranges.text) {
+      await queue.run('addresses', () => applyRanges(id));
+    }
     await records.remove(id);
+  };
+
+  /** Gives the bridge an address in each range that is in use, and the table its rules; those of other ranges go. */
+  const applyRanges = async (leaving?: string): Promise<void> => {
+    await ensureBridge(leaving);
+    await queue.run('table', () => writeTable(leaving));
+  };
+
+  /** Called inside the queue of addresses, so that no pod gets one whose gateway isn't there yet. */
+  const assignRange = async (wanted: string): Promise<void> => {
+    const before = ranges.assignedText;
+    refuseOverlap(podCidr(wanted), ranges.held(heldRanges()));
+    try {
+      await ranges.assign(wanted);
+      await applyRanges();
+    } catch (thrown) {
+      await ranges.assign(before);
+      throw thrown;
+    }
+    await store.flushed();
   };
 
   const attach = async ({ sandboxId, netnsPath, ports }: AttachRequest): Promise<NetworkAttachment> => {
@@ -95,6 +134,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     const record = await queue.run('addresses', async () => {
       clashWith(ports, sandboxId);
       const taken = new Set(records.entries().flatMap(([, other]) => other.ips));
+      const subnet = ranges.current;
       const offset = nextFree(subnet, taken, cursor.get('last') ?? 1);
       await cursor.put('last', offset);
       const intent: AttachmentRecord = {
@@ -102,11 +142,13 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
         mac: macOf(hash),
         hostInterface: linkName(hash),
         ports: [...ports],
+        range: subnetText(subnet),
         made: false,
       };
       await records.put(sandboxId, intent);
       return intent;
     });
+    const range = parseSubnet(record.range ?? config.subnet, 'network.subnet');
     const undo = new UndoStack();
     undo.push('network attachment', () => detach(sandboxId));
     try {
@@ -117,8 +159,8 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
         peerName: 'eth0',
         mac: record.mac,
         mtu: await mtu(),
-        addresses: record.ips.map((ip) => `${ip}/${subnet.prefix}`),
-        gateways: [gateway],
+        addresses: record.ips.map((ip) => `${ip}/${range.prefix}`),
+        gateways: [gatewayOf(range)],
       });
       await changePorts('add', record);
       await records.put(sandboxId, { ...record, made: true });
@@ -134,12 +176,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
   return {
     start: async () => {
       await sysctls.write('net.ipv4.ip_forward', '1');
-      await links.ensureBridge({
-        name: config.bridge,
-        mac: macOf(createHash('sha256').update(config.bridge).digest('hex')),
-        addresses: [`${gateway}/${subnet.prefix}`],
-        mtu: await mtu(),
-      });
+      await ensureBridge();
       // Without it the kernel drops packets from 127.0.0.1 that DNAT sends to a pod.
       await sysctls.write(`net.ipv4.conf.${config.bridge}.route_localnet`, '1');
       await queue.run('table', () => writeTable());
@@ -166,6 +203,11 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     },
     attach: (request) => sandboxes.run(request.sandboxId, () => attach(request)),
     detach: (id) => sandboxes.run(id, () => detach(id)),
+    assignRange: async (cidr) => {
+      if (cidr === '') return;
+      const wanted = subnetText(podCidr(cidr));
+      await queue.run('addresses', () => assignRange(wanted));
+    },
     sweep: async (live) => {
       for (const [id] of records.entries()) {
         if (!live.has(id)) await sandboxes.run(id, () => detach(id));
@@ -179,6 +221,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
     },
     tearDown: async () => {
       for (const [id] of records.entries()) await sandboxes.run(id, () => detach(id));
+      await ranges.assign(undefined);
       await links.remove(config.bridge);
       await firewall.apply(`table ip ${config.table} {}\ndelete table ip ${config.table}\n`);
       started = false;

@@ -8,12 +8,13 @@ export interface PublishedPort extends PortMapping {
 interface TableInput {
   table: string;
   bridge: string;
-  subnet: string;
+  /** Ranges of pods' addresses, e.g. `10.88.0.0/16`. */
+  subnets: readonly string[];
   ports: readonly PublishedPort[];
 }
 
 /** The whole table as one transaction, replaced with all that is published. nft(8). */
-export function tableScript({ table, bridge, subnet, ports }: TableInput): string {
+export function tableScript({ table, bridge, subnets, ports }: TableInput): string {
   const lines = [`table ip ${table} {}`, `delete table ip ${table}`, `table ip ${table} {`];
   for (const protocol of ['tcp', 'udp', 'sctp'] as const) {
     lines.push(
@@ -37,9 +38,9 @@ export function tableScript({ table, bridge, subnet, ports }: TableInput): strin
     ...dnat,
     ' }',
     ' chain postrouting { type nat hook postrouting priority srcnat; policy accept;',
-    `  ip saddr ${subnet} oifname != "${bridge}" masquerade`,
+    ...subnets.map((subnet) => `  ip saddr ${subnet} oifname != "${bridge}" masquerade`),
     // A pod that reaches itself through a host port, and the host's own loopback clients, need an address the pod can answer.
-    `  ip saddr ${subnet} oifname "${bridge}" ct status dnat masquerade`,
+    ...subnets.map((subnet) => `  ip saddr ${subnet} oifname "${bridge}" ct status dnat masquerade`),
     `  ip saddr 127.0.0.0/8 oifname "${bridge}" masquerade`,
     ' }',
     '}',

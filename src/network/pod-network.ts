@@ -33,6 +33,12 @@ export interface PodNetwork {
   attach(request: AttachRequest, ctx: CallContext): Promise<NetworkAttachment>;
   /** Takes back all of it; a sandbox that has nothing is success. The namespace itself is the caller's. */
   detach(sandboxId: SandboxId): Promise<void>;
+  /**
+   * New pods get their addresses from this range (CRI's pod_cidr) from now on, also after a restart; empty: no change. Attached
+   * pods keep theirs. `invalid` or `unsupported` for what is no IPv4 range of at least four addresses, `wrong-state` where it
+   * overlaps another that pods still have.
+   */
+  assignRange(cidr: string): Promise<void>;
   /** Detaches everything that belongs to no live sandbox: records, veths, rules, addresses. */
   sweep(live: ReadonlySet<string>): Promise<void>;
   /** Removes bridge, table and every attachment (`nodelet` is leaving the machine). */

@@ -7,6 +7,7 @@ import {
   newRuntimeHandlerFeatures,
   newRuntimeStatus,
   newStatusResponse,
+  newUpdateRuntimeConfigResponse,
   newVersionResponse,
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
@@ -70,6 +71,10 @@ export function nodeVerbs(pods: Pods, version: string) {
     },
     RuntimeConfig: async () =>
       newRuntimeConfigResponse({ linux: newLinuxRuntimeConfiguration({ cgroup_driver: 'CGROUPFS' }) }),
+    UpdateRuntimeConfig: async ({ runtime_config }) => {
+      await network.assignRange(runtime_config?.network_config?.pod_cidr ?? '');
+      return newUpdateRuntimeConfigResponse();
+    },
     GetContainerEvents: (_request, ctx) => pods.events.follow(ctx.signal),
   } satisfies Partial<RuntimeVerbs>;
 }

@@ -47,7 +47,7 @@ export interface RuntimeHandlerConfig {
 export interface NetworkConfigSection {
   /** Default nodelet0. */
   bridge: string;
-  /** IPv4 subnet of the bridge, the first address is the gateway. Default 10.88.0.0/16. */
+  /** IPv4 subnet of the bridge, the first address is the gateway. Default 10.88.0.0/16; a range that a cluster assigns comes before it. */
   subnet: string;
   /** Of the bridge and of pods' links, bytes. Default 0: at start as the uplink has it. */
   mtu: number;

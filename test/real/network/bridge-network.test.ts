@@ -128,6 +128,27 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
     expect((await host.links.list()).map(({ name }) => name)).to.include(first.hostInterface);
   });
 
+  it('leads from a range to another that was assigned later, and masquerades both', async () => {
+    const old = await attach('pod-a');
+    await network.assignRange('10.202.7.0/24');
+    const young = await attach('pod-b', [port(18_099)]);
+    expect([old.ips[0], young.ips[0]].map((ip) => ip?.split('.').slice(0, 3).join('.'))).to.deep.equal([
+      '10.201.0',
+      '10.202.7',
+    ]);
+    await serve('pod-b');
+    expect(await fetchFrom(host, netnsOf('pod-a'), `http://${young.ips[0]}:80/`), 'from pod to pod').to.equal(
+      'pod',
+    );
+    expect(await fetchFrom(host, netnsOf('pod-b'), `http://10.202.7.1:18099/`), 'hairpin').to.equal('pod');
+    expect(await fetchFrom(host, undefined, 'http://127.0.0.1:18099/'), 'from the host').to.equal('pod');
+    const rules = JSON.stringify(await host.firewall.dump('ip', config.table));
+    for (const range of ['10.201.0.0', '10.202.7.0']) expect(rules).to.include(range);
+    await network.detach(id('pod-a'));
+    const after = JSON.stringify(await host.firewall.dump('ip', config.table));
+    expect(after).to.include('10.202.7.0').and.not.to.include('10.201.0.0');
+  });
+
   it('refuses a taken port, naming it, and makes nothing', async () => {
     await attach('pod-a', [port(18_099)]);
     const refusal = await network
