@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
-import { NodeletError } from '../base/errors.js';
+import { NodeletError, asNodeletError } from '../base/errors.js';
 import type { RecordStore, RecordTable } from '../ports/record-store.js';
 
 export interface RecordStorePaths {
@@ -80,6 +80,11 @@ export function createRecordStore(paths: RecordStorePaths): RecordStore {
       };
     },
     flushed: () => follower.caughtUp(),
+    refusal: () =>
+      follower.insist().then(
+        () => undefined,
+        (thrown: unknown) => asNodeletError(thrown),
+      ),
     close: async () => {
       await follower.caughtUp().finally(async () => {
         await boot.close();

@@ -227,6 +227,7 @@ export function createPodNetwork(parts: PodNetworkParts): PodNetwork {
       started = false;
     },
     hostInterface: (id) => linkName(idHash(id)),
+    range: () => ranges.text,
     ready: () =>
       started
         ? { ready: true, reason: '', message: '' }

@@ -45,6 +45,8 @@ export interface PodNetwork {
   tearDown(): Promise<void>;
   /** Name of the host's end of the link that an attached pod has. */
   hostInterface(sandboxId: SandboxId): string;
+  /** The range that new pods get addresses from, e.g. `10.88.0.0/16`. */
+  range(): string;
   /** Whether pods can be attached, for CRI's NetworkReady. */
   ready(): { ready: boolean; reason: string; message: string };
 }

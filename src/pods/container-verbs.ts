@@ -18,6 +18,7 @@ import { containerItem, containerMatches, containerStatus } from './messages.js'
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { noticeEnd } from './settle-sandbox.js';
+import { containerInfo } from './verbose-info.js';
 
 /** Both outputs go into one answer, and a gRPC message holds 16 MiB: this leaves room for what is around them. */
 const maxExecOutputBytes = 16 * 1024 * 1024 - 1024;
@@ -68,7 +69,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       const record = pods.ledger.findContainer(request.container_id);
       return newContainerStatusResponse({
         status: containerStatus(record),
-        info: request.verbose ? { info: JSON.stringify({ pid: record.process?.pid ?? 0, record }) } : {},
+        info: request.verbose ? await containerInfo(pods, record) : {},
       });
     },
     ExecSync: async (request, ctx) => {

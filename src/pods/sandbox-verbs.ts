@@ -13,6 +13,7 @@ import { containerState, containerStatus, sandboxItem, sandboxMatches, sandboxSt
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { noticeEnd } from './settle-sandbox.js';
+import { sandboxInfo } from './verbose-info.js';
 
 /** CRI's verbs about pod sandboxes: requests are checked and found here, the work is the services'. */
 export function sandboxVerbs(pods: Pods, services: SettleServices) {
@@ -49,15 +50,7 @@ export function sandboxVerbs(pods: Pods, services: SettleServices) {
           .filter((container) => containerState(container) !== undefined)
           .map(containerStatus),
         timestamp: pods.nowNs(),
-        info: request.verbose
-          ? {
-              info: JSON.stringify({ pid: record.infra?.pid ?? 0, record }),
-              resources: JSON.stringify({
-                resources: record.config.linux?.resources ?? null,
-                overhead: record.config.linux?.overhead ?? null,
-              }),
-            }
-          : {},
+        info: request.verbose ? await sandboxInfo(pods, record) : {},
       });
     },
     ListPodSandbox: async (request) =>

@@ -1,3 +1,5 @@
+import type { NodeletError } from '../base/errors.js';
+
 /**
  * Durable records. A put or remove that has resolved survives SIGKILL; moments later, or when `flushed` resolves, it
  * survives power loss as well. Values are plain JSON data (no undefined inside arrays, no class instances);
@@ -15,5 +17,7 @@ export interface RecordStore {
   table<T>(name: string): RecordTable<T>;
   /** Resolves when everything put so far survives power loss: awaited where a promise is to outlive the boot. */
   flushed(): Promise<void>;
+  /** Why changes are refused at the moment, after another try; undefined while they are taken. */
+  refusal(): Promise<NodeletError | undefined>;
   close(): Promise<void>;
 }

@@ -76,6 +76,8 @@ export interface ContainerRunner {
   handlers(): string[];
   /** Resolves a request's handler; `not-found` naming `runtime_handler` and those that exist. */
   resolveHandler(handler: string): string;
+  /** Paths of the programs without which no container can be made (default runtime, monitor) and that can't be run now. */
+  missingPrograms(): Promise<string[]>;
   /** What the runtime of a resolved handler and this kernel can do; asked once for each. */
   features(handler: string): Promise<RuntimeFeatures>;
   /** Runs an infra container without a monitor. */

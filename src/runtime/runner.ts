@@ -2,6 +2,7 @@ import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
 import { settleAll } from '../base/settle-all.js';
+import type { Files } from '../ports/files.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
@@ -175,9 +176,15 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         remedy: `configured are: ${Object.keys(config.runtimes).join(', ')}`,
       });
     },
-    features: (handler) => {
+    missingPrograms: async () => {
+      const needed = [config.runtimes[config.defaultRuntime]?.path ?? '', config.conmonPath];
+      const found = await Promise.all(needed.map((program) => isProgram(files, program)));
+      return needed.filter((_, index) => !found[index]);
+    },
+    features: async (handler) => {
       const known = featuresOf.get(handler);
       if (known !== undefined) return known;
+      if (!(await isProgram(files, config.runtimes[handler]?.path ?? ''))) return noFeatures;
       const asked = readFeatures(handler).catch((thrown: unknown) => {
         // Asked again the next time: the program may not be installed yet.
         featuresOf.delete(handler);
@@ -333,3 +340,9 @@ const callOf = ({ handler }: RunnerTarget, verb: string) => ({
   verb,
   commandField: 'config.command',
 });
+
+async function isProgram(files: Files, path: string): Promise<boolean> {
+  const file = await files.realPath(path);
+  const stat = file === undefined ? undefined : await files.stat(file);
+  return stat?.kind === 'file' && (stat.mode & 0o111) !== 0;
+}

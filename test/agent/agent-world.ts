@@ -65,6 +65,7 @@ export class AgentWorld {
         };
       },
       flushed: async () => undefined,
+      refusal: async () => undefined,
       close: async () => undefined,
     };
   }

@@ -101,7 +101,9 @@ describe('host: records (real disk)', () => {
       expect(failure).to.have.property('kind', 'exhausted');
       const refused = await table.put('refused', { n: 2 }).catch((thrown: unknown) => thrown);
       expect(refused).to.have.property('kind', 'exhausted');
+      expect(await store?.refusal()).to.have.property('kind', 'exhausted');
       fs.rmSync(`${dir}/disk/fill`);
+      expect(await store?.refusal(), 'with room').to.equal(undefined);
       await table.put('after', { n: 3 });
       await store?.flushed();
       expect(table.entries().map(([key]) => key)).to.deep.equal(['after', 'before', 'large']);

@@ -23,6 +23,7 @@ export function simRecordStore(session: Session): RecordStore {
       };
     },
     flushed: async () => undefined,
+    refusal: async () => undefined,
     close: async () => undefined,
   };
 }
