@@ -15,12 +15,24 @@ interface Flight<T> {
 export class SharedFlights<K, T> {
   private readonly flights = new Map<K, Flight<T>>();
 
-  /** `work` gets a signal of the flight's own and must end soon after it is aborted. */
-  async join(key: K, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * `work` gets a signal of the flight's own and must end soon after it is aborted. `board` is called before a flight that
+   * another caller has launched is joined; what it throws keeps this one out.
+   */
+  async join(
+    key: K,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+    board: () => void = () => undefined,
+  ): Promise<T> {
     for (;;) {
       throwIfGone({ signal });
-      const flight = this.flights.get(key) ?? this.launch(key, work);
-      if (!flight.controller.signal.aborted) return this.ride(flight, signal);
+      const flight = this.flights.get(key);
+      if (flight === undefined) return this.ride(this.launch(key, work), signal);
+      if (!flight.controller.signal.aborted) {
+        board();
+        return this.ride(flight, signal);
+      }
       await flight.landed;
     }
   }

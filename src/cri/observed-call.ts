@@ -41,7 +41,8 @@ export class ObservedCall {
   /** Gives back what the caller is told. */
   fail(thrown: unknown): NodeletError {
     // Whatever a room threw because of the abort, the caller's own reason is the true one.
-    const error = asNodeletError(this.caller.signal.aborted ? this.caller.signal.reason : thrown);
+    const { signal } = this.caller;
+    const error = withPhase(asNodeletError(signal.aborted ? signal.reason : thrown), this.phases.name);
     const { log } = this.ctx;
     const fields = { ...this.settle(codeOfKind[error.kind]), error: error.describe() };
     if (error.kind === 'bug') log.error({ ...fields, stack: stackOf(error) }, 'call failed by a bug');
@@ -64,6 +65,11 @@ class Phases {
 
   constructor(private readonly clock: Pick<Clock, 'monotonicMs'>) {}
 
+  /** Of the phase under way. */
+  get name(): string | undefined {
+    return this.current?.name;
+  }
+
   begin(name: string): void {
     this.end();
     this.current = { name, sinceMs: this.clock.monotonicMs() };
@@ -78,6 +84,17 @@ class Phases {
     }
     return Object.keys(this.doneMs).length === 0 ? undefined : this.doneMs;
   }
+}
+
+/** Whoever has waited too long wants to know for what; a retry that joins the same attempt is told the same way. */
+function withPhase(error: NodeletError, phase: string | undefined): NodeletError {
+  if (error.kind !== 'deadline' || phase === undefined) return error;
+  const { field, remedy, cause } = error;
+  return new NodeletError(error.kind, `${error.message}, in the phase "${phase}"`, {
+    cause,
+    ...(field !== undefined && { field }),
+    ...(remedy !== undefined && { remedy }),
+  });
 }
 
 const round = (ms: number): number => Math.round(ms * 100) / 100;

@@ -19,6 +19,7 @@ import { containerTarget } from './container-target.js';
 import { settleExit } from './exits.js';
 import { isAlive } from './liveness.js';
 import { releaseMounts } from './mount-preparation.js';
+import { NamedMakings } from './named-makings.js';
 import { pidTarget } from './pid-target.js';
 import type { Pods } from './pods.js';
 import { givenScore } from './resource-update.js';
@@ -29,7 +30,8 @@ const startErrorCode = 128;
 
 /** Makes, starts and removes the containers of pods. */
 export class ContainerService {
-  private readonly creations = new SharedFlights<string, ContainerId>();
+  private readonly makings = new NamedMakings<ContainerId>();
+  private readonly starts = new SharedFlights<ContainerId, void>();
   private readonly bundles: ContainerBundles;
 
   constructor(
@@ -39,11 +41,12 @@ export class ContainerService {
     this.bundles = new ContainerBundles(pods);
   }
 
+  /** As SandboxService.run: the same config joins, a name that is taken is `exists`. */
   async create(sandbox: SandboxRecord, config: ContainerConfig, ctx: CallContext): Promise<ContainerId> {
     validateContainerConfig(config, sandbox.config, this.pods.parts.limits);
     const name = containerName(sandbox.id, config);
-    return this.creations.join(name, ctx.signal, (signal) =>
-      this.pods.queue.run(sandbox.id, () => this.make(name, sandbox.id, config, { ...ctx, signal })),
+    return this.makings.join({ name, request: config, what: 'container' }, ctx, (shared) =>
+      this.pods.queue.run(sandbox.id, () => this.make(name, sandbox.id, config, shared)),
     );
   }
 
@@ -54,6 +57,7 @@ export class ContainerService {
     ctx: CallContext,
   ): Promise<ContainerId> {
     const { host, images, limits } = this.pods.parts;
+    throwIfGone(ctx);
     const sandbox = this.readySandbox(sandboxId, 'pod_sandbox_id');
     const holder = this.pods.ledger
       .containersOf(sandboxId)
@@ -126,29 +130,35 @@ export class ContainerService {
     });
   }
 
+  /** A call during another joins it. A start that fails, or whose last caller goes away, leaves the container exited. */
   async start(id: ContainerId, ctx: CallContext): Promise<void> {
-    const sandboxId = this.pods.ledger.container(id)?.sandboxId;
-    if (sandboxId === undefined) return;
-    await this.pods.queue.run(sandboxId, async () => {
-      const record = this.pods.ledger.container(id);
-      if (record?.stage !== 'created') {
-        throw new NodeletError('wrong-state', `container ${id} is ${record?.stage ?? 'gone'}, not created`, {
-          field: 'container_id',
-        });
-      }
-      const sandbox = this.readySandbox(sandboxId, 'container_id');
-      // The spec names it by its pid: it must be the process that it was at creation.
-      pidTarget(this.pods, record);
-      await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
-      try {
-        await this.launch(record, ctx);
-      } catch (untold) {
-        const explained = explainStart(untold, record.config);
-        const thrown = blameClass(explained, annotatedContainer(record.config, sandbox.config));
-        await this.failStart(record, asNodeletError(thrown).describe());
-        throw thrown;
-      }
+    await this.starts.join(id, ctx.signal, async (signal) => {
+      const sandboxId = this.pods.ledger.container(id)?.sandboxId;
+      if (sandboxId === undefined) return;
+      await this.pods.queue.run(sandboxId, () => this.startInQueue(id, sandboxId, { ...ctx, signal }));
     });
+  }
+
+  private async startInQueue(id: ContainerId, sandboxId: SandboxId, ctx: CallContext): Promise<void> {
+    const record = this.pods.ledger.container(id);
+    if (record?.stage !== 'created') {
+      throw new NodeletError('wrong-state', `container ${id} is ${record?.stage ?? 'gone'}, not created`, {
+        field: 'container_id',
+      });
+    }
+    const sandbox = this.readySandbox(sandboxId, 'container_id');
+    // The spec names it by its pid: it must be the process that it was at creation.
+    pidTarget(this.pods, record);
+    throwIfGone(ctx);
+    await this.pods.ledger.saveContainer({ ...record, stage: 'starting' });
+    try {
+      await this.launch(record, ctx);
+    } catch (untold) {
+      const explained = explainStart(untold, record.config);
+      const thrown = blameClass(explained, annotatedContainer(record.config, sandbox.config));
+      await this.failStart(record, asNodeletError(thrown).describe());
+      throw thrown;
+    }
   }
 
   private async launch(record: ContainerRecord, ctx: CallContext): Promise<void> {

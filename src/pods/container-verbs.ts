@@ -1,5 +1,5 @@
 import { NodeletError } from '../base/errors.js';
-import type { ContainerStatusResponse } from '../ports/cri/messages.js';
+import type { ContainerStatusResponse, PodSandboxConfig } from '../ports/cri/messages.js';
 import {
   newContainerStatusResponse,
   newCreateContainerResponse,
@@ -23,6 +23,18 @@ import { containerInfo } from './verbose-info.js';
 /** Both outputs go into one answer, and a gRPC message holds 16 MiB: this leaves room for what is around them. */
 const maxExecOutputBytes = 16 * 1024 * 1024 - 1024;
 
+/** The sandbox has the config that it was made with; a request that names another pod is meant for another sandbox. */
+function refuseOtherPod({ metadata: own }: PodSandboxConfig, given: PodSandboxConfig | null): void {
+  const other = given?.metadata ?? own;
+  const part = (['name', 'namespace', 'uid'] as const).find((each) => other?.[each] !== own?.[each]);
+  if (part === undefined) return;
+  throw new NodeletError(
+    'invalid',
+    `is "${other?.[part] ?? ''}", but the pod of that sandbox has "${own?.[part] ?? ''}"`,
+    { field: `sandbox_config.metadata.${part}`, remedy: 'give the config that the sandbox was run with' },
+  );
+}
+
 /** CRI's verbs about containers, exec and logs included. */
 export function containerVerbs(pods: Pods, services: SettleServices) {
   const { containers, stops } = services;
@@ -33,6 +45,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
         throw new NodeletError('invalid', 'the container has no config', { field: 'config' });
       }
       const sandbox = pods.ledger.findSandbox(request.pod_sandbox_id);
+      refuseOtherPod(sandbox.config, request.sandbox_config);
       const id = await containers.create(sandbox, request.config, ctx);
       return newCreateContainerResponse({ container_id: id });
     },

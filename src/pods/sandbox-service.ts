@@ -3,7 +3,6 @@ import { throwIfGone } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { SandboxId } from '../base/ids.js';
 import { settleAll } from '../base/settle-all.js';
-import { SharedFlights } from '../base/shared-flight.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { PortMapping } from '../network/pod-network.js';
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
@@ -14,6 +13,7 @@ import type { NetworkMode, SandboxRecord } from '../state/records.js';
 import type { ContainerService } from './container-service.js';
 import type { ContainerStops } from './container-stop.js';
 import { startInfra } from './infra-start.js';
+import { NamedMakings } from './named-makings.js';
 import { missingGroups, removeGroups } from './pod-cgroup.js';
 import { makeHostsFile, makePodFiles } from './pod-files.js';
 import type { Pods } from './pods.js';
@@ -29,7 +29,7 @@ const killPatienceMs = 10_000;
 
 /** Makes, stops and removes pod sandboxes: each an infra container that holds the pod's namespaces. */
 export class SandboxService {
-  private readonly starts = new SharedFlights<string, SandboxId>();
+  private readonly makings = new NamedMakings<SandboxId>();
 
   constructor(
     private readonly pods: Pods,
@@ -37,12 +37,13 @@ export class SandboxService {
     private readonly stops: ContainerStops,
   ) {}
 
-  /** A retry with the same metadata joins the attempt in flight, and outlives its first caller; a name that is taken is `exists`. */
+  /** A retry with the same config joins the attempt in flight, and outlives its first caller; a name that is taken is `exists`. */
   async run(config: PodSandboxConfig, requestedHandler: string, ctx: CallContext): Promise<SandboxId> {
     validateSandboxConfig(config, this.pods.parts.limits);
     const name = sandboxName(config);
-    return this.starts.join(name, ctx.signal, (signal) =>
-      this.make(name, config, requestedHandler, { ...ctx, signal }),
+    const request = { config, requestedHandler };
+    return this.makings.join({ name, request, what: 'sandbox' }, ctx, (shared) =>
+      this.make(name, config, requestedHandler, shared),
     );
   }
 

@@ -40,10 +40,11 @@ describe('cri: an observed runtime', () => {
     expect(lines[0]?.fields).to.deep.include({ phasesMs: { network: 5, infra: 20 }, code: 'OK' });
   });
 
-  it('reports why the caller left, not what broke because of it', async () => {
+  it('reports why the caller left and at what, not what broke because of it', async () => {
     const left = new AbortController();
     const runtime = observe({
-      RunPodSandbox: async () => {
+      RunPodSandbox: async (_request, ctx) => {
+        ctx.phase('image');
         left.abort(new NodeletError('deadline', 'too late'));
         throw new Error('killed by SIGKILL');
       },
@@ -53,7 +54,7 @@ describe('cri: an observed runtime', () => {
       () => undefined,
       (thrown: unknown) => thrown as NodeletError,
     );
-    expect(error).to.include({ kind: 'deadline', message: 'too late' });
+    expect(error).to.include({ kind: 'deadline', message: 'too late, in the phase "image"' });
     expect(operations[0]?.code).to.equal('DEADLINE_EXCEEDED');
   });
 });

@@ -86,10 +86,10 @@ describe('cri: a real node tells of itself', () => {
       node.ctx,
     );
     const [pod, container] = [parsed(ofPod.info), parsed(ofMain.info)];
-    expect(fs.readFileSync(`/proc/${String(container['pid'])}/cmdline`, 'utf8')).to.equal(
+    expect(fs.readFileSync(`/proc/${Number(container['pid'])}/cmdline`, 'utf8')).to.equal(
       'sleep\x001000\x00',
     );
-    expect(fs.existsSync(`/proc/${String(pod['pid'])}`)).to.equal(true);
+    expect(fs.existsSync(`/proc/${Number(pod['pid'])}`)).to.equal(true);
     expect(container).to.include({ sandboxID: sandbox, snapshotKey: main });
     expect(container['runtimeSpec']?.['process']).to.deep.include({ args: ['sleep', '1000'] });
     expect(container['config']?.['command']).to.deep.equal(['sleep', '1000']);
