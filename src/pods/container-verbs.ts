@@ -14,7 +14,7 @@ import {
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { validateWords } from '../spec/process-words.js';
 import { containerTarget, runningContainer } from './container-target.js';
-import { containerItem, containerMatches, containerStatus } from './messages.js';
+import { containerItem, containerMatches, containerStatus, newestFirst } from './messages.js';
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { noticeEnd } from './settle-sandbox.js';
@@ -75,6 +75,7 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
         containers: pods.ledger
           .allContainers()
           .filter((record) => containerMatches(record, request.filter))
+          .sort(newestFirst)
           .map(containerItem),
       }),
     ContainerStatus: async (request): Promise<ContainerStatusResponse> => {

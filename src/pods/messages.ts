@@ -116,6 +116,11 @@ export const containerItem = frozenOnce((record: ContainerRecord): Container =>
   }),
 );
 
+/** The order of lists: what was made last comes first, whatever has been restarted since. */
+export function newestFirst(a: { createdAtNs: string }, b: { createdAtNs: string }): number {
+  return Number(BigInt(b.createdAtNs) - BigInt(a.createdAtNs));
+}
+
 function hasLabels(labels: Record<string, string>, selector: Record<string, string>): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }

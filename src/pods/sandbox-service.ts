@@ -178,7 +178,9 @@ export class SandboxService {
   /** Takes back every effect a sandbox can have had, whatever its stage: also the undo of a start and the end of a crash. */
   async purge(record: SandboxRecord): Promise<void> {
     const { host, images } = this.pods.parts;
-    await this.pods.ledger.saveSandbox({ ...record, stage: 'removing' });
+    // The undo of a start shows no client what was never there for it.
+    const stage = record.stage === 'creating' ? 'creating' : 'removing';
+    await this.pods.ledger.saveSandbox({ ...record, stage });
     await settleAll([this.stops.killAll(record.id), this.endInfra(record)]);
     for (const container of this.pods.ledger.containersOf(record.id)) await this.containers.purge(container);
     await this.releaseLive(record);

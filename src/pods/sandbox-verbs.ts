@@ -9,7 +9,14 @@ import {
   newUpdatePodSandboxResourcesResponse,
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
-import { containerState, containerStatus, sandboxItem, sandboxMatches, sandboxStatus } from './messages.js';
+import {
+  containerState,
+  containerStatus,
+  newestFirst,
+  sandboxItem,
+  sandboxMatches,
+  sandboxStatus,
+} from './messages.js';
 import type { Pods } from './pods.js';
 import type { SettleServices } from './settle-sandbox.js';
 import { noticeEnd } from './settle-sandbox.js';
@@ -58,6 +65,7 @@ export function sandboxVerbs(pods: Pods, services: SettleServices) {
         items: pods.ledger
           .allSandboxes()
           .filter((record) => sandboxMatches(record, request.filter))
+          .sort(newestFirst)
           .map(sandboxItem),
       }),
   } satisfies Partial<RuntimeVerbs>;

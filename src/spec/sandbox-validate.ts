@@ -83,8 +83,9 @@ function validatePort(port: PortMapping, field: string): void {
   if (port.host_ip !== '' && isIP(port.host_ip) === 0) {
     throw invalid(`${field}.host_ip`, `"${port.host_ip}" is no IP address`);
   }
-  if (port.host_port === 0) return;
-  if (port.container_port < 1 || port.container_port > 65535) {
-    throw invalid(`${field}.container_port`, 'is not 1 to 65535');
+  // A port that the pod only tells of may be left at 0; one that a host port leads to may not.
+  const least = port.host_port === 0 ? 0 : 1;
+  if (port.container_port < least || port.container_port > 65535) {
+    throw invalid(`${field}.container_port`, `is not ${least} to 65535`);
   }
 }

@@ -12,8 +12,8 @@ import type { ProcessIdentity } from '../ports/processes.js';
  * A sandbox's life. A record exists from before its first effect until after its last undo.
  *
  *   creating ──► ready ──► stopping ──► stopped ──► removing ──► (no record)
- *       │          └── infra died ────────▲             ▲
- *       └── failed or crashed ───────────────────────────┘
+ *       │          └── infra died ────────▲                           ▲
+ *       └── failed or crashed, undone in this stage ──────────────────┘
  *
  * CRI sees `creating` not at all, `ready` as SANDBOX_READY, and the others as SANDBOX_NOTREADY: also one whose removal
  * failed, so that clients remove it again.

@@ -57,6 +57,11 @@ describe('spec: a sandbox config is refused by the name of the field', () => {
     ['config.log_directory', 'invalid', { log_directory: '/logs/a:b' }],
     ['config.port_mappings[0].host_port', 'invalid', port({ host_port: 65536 })],
     ['config.port_mappings[0].container_port', 'invalid', port({ container_port: 0 })],
+    [
+      'config.port_mappings[0].container_port',
+      'invalid',
+      { port_mappings: [newPortMapping({ container_port: -1 })] },
+    ],
     ['config.port_mappings[0].host_ip', 'invalid', port({ host_ip: 'here' })],
     ['config.linux.cgroup_parent', 'invalid', linux({ cgroup_parent: 'kubepods.slice' })],
     ['config.linux.cgroup_parent', 'invalid', linux({ cgroup_parent: '/a/../../b' })],
