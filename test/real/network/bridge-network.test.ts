@@ -9,13 +9,13 @@ import { backgroundContext, silentLog } from '../../../src/base/call-context.js'
 import type { SandboxId } from '../../../src/base/ids.js';
 import { createRealHost } from '../../../src/host/real-host.js';
 import { createPodNetwork } from '../../../src/network/bridge-network.js';
-import type { PodNetwork } from '../../../src/network/pod-network.js';
+import type { PodNetwork, PortMapping } from '../../../src/network/pod-network.js';
 import type { Host } from '../../../src/ports/host.js';
 
 const config = { bridge: 'nltest0', subnet: '10.201.0.0/24', mtu: 0, table: 'nltest' };
 const ctx = backgroundContext();
-const port = (hostPort: number, hostIp = '') => ({
-  protocol: 'TCP' as const,
+const port = (hostPort: number, hostIp = ''): PortMapping => ({
+  protocol: 'TCP',
   containerPort: 80,
   hostPort,
   hostIp,
@@ -39,7 +39,7 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
   const names = ['pod-a', 'pod-b'];
   const netnsOf = (name: string) => `${dir}/netns/${name}`;
   const id = (name: string) => name as SandboxId;
-  const attach = (name: string, ports = [] as ReturnType<typeof port>[]) =>
+  const attach = (name: string, ports: PortMapping[] = []) =>
     network.attach({ sandboxId: id(name), netnsPath: netnsOf(name), ports }, ctx);
 
   /** busybox httpd on port 80 inside a pod's namespace, up when this resolves. */
@@ -176,8 +176,8 @@ describe('network: pods on the bridge (real namespaces and packets)', () => {
     await attach('pod-b');
     await network.detach(id('pod-b'));
     expect(scripts).to.deep.equal([]);
-    await attach('pod-a', [port(18_099), port(18_098, '127.0.0.1')]);
-    expect(await elements()).to.have.members(['18099', '127.0.0.1 18098']);
+    await attach('pod-a', [port(18_099), port(18_098, '127.0.0.1'), { ...port(18_097), protocol: 'SCTP' }]);
+    expect(await elements()).to.have.members(['18099', '127.0.0.1 18098', '18097']);
     await network.detach(id('pod-a'));
     expect(await elements()).to.deep.equal([]);
     expect(scripts).to.have.length(2);
