@@ -20,7 +20,6 @@ import { SandboxService } from './sandbox-service.js';
 import { sandboxVerbs } from './sandbox-verbs.js';
 import { createStats } from './stats/stats.js';
 import { streamVerbs } from './stream-verbs.js';
-import { unimplementedVerbs } from './unimplemented-verbs.js';
 
 /** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
 export interface PodsRoom {
@@ -46,7 +45,6 @@ export function createPods(parts: PodsParts, version: string): PodsRoom {
   let stopFollowing: () => void = () => undefined;
   return {
     verbs: {
-      ...unimplementedVerbs,
       ...sandboxVerbs(pods, services),
       ...containerVerbs(pods, services),
       ...streamVerbs(pods),

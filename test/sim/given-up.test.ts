@@ -43,7 +43,7 @@ const calls: [name: string, call: Call][] = [
   [
     'CreateContainer',
     async (cri, ids, ctx) => {
-      const config = containerConfig('main');
+      const config = containerConfig('main', script);
       await cri.CreateContainer(newCreateContainerRequest({ pod_sandbox_id: ids.sandbox, config }), ctx);
     },
   ],

@@ -36,7 +36,7 @@ describe('sim: calls for what is under way', () => {
       cri.CreateContainer(
         newCreateContainerRequest({
           pod_sandbox_id,
-          config: containerConfig('main'),
+          config: containerConfig('main', script),
           sandbox_config: config,
         }),
         ctx,
@@ -79,7 +79,11 @@ describe('sim: calls for what is under way', () => {
     const create = (sandbox_config: typeof config | null) =>
       world.run(() =>
         world.cri.CreateContainer(
-          newCreateContainerRequest({ ...ran.value, config: containerConfig('main'), sandbox_config }),
+          newCreateContainerRequest({
+            ...ran.value,
+            config: containerConfig('main', script),
+            sandbox_config,
+          }),
           ctx,
         ),
       );
