@@ -104,7 +104,27 @@ async function findPlaces(pods: Pods, contents: readonly MountContent[], rootfs:
     taken.set(place.path, index);
     checkKind(place, content, `${field}.container_path`);
   }
+  for (const [index, { place }] of found.entries()) {
+    if (place.stat !== undefined) continue;
+    const on = mountBelow(
+      place.path,
+      found.map(({ place: { path } }) => path),
+    );
+    const below = on === undefined ? undefined : contents[on]?.mount;
+    if (below === undefined || !(below.recursive_read_only || below.image !== null)) continue;
+    throw new NodeletError('invalid', `is not there in ${below.container_path}, which is read-only`, {
+      field: `config.mounts[${index}].container_path`,
+      remedy: 'mount at a path that is there, or beside it',
+    });
+  }
   return found.map(({ place }) => place.path);
+}
+
+/** Index of the mount that a place is in, the deepest of them. */
+function mountBelow(place: string, places: readonly string[]): number | undefined {
+  const outer = places.filter((path) => place.startsWith(`${path}/`));
+  const deepest = outer.sort((one, other) => other.length - one.length)[0];
+  return deepest === undefined ? undefined : places.indexOf(deepest);
 }
 
 /** A folder goes onto a folder, anything else onto what is no folder; the OCI runtime makes what isn't there. */

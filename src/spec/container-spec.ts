@@ -10,6 +10,7 @@ import type { MachineLimits } from './machine-limits.js';
 import type { OciBlockIo, OciDevice, OciDeviceRule, OciIntelRdt, OciSpec } from './oci-spec-types.js';
 import type { ProcessSecurity } from './process-security.js';
 import { linuxSecurity, processSecurity } from './process-security.js';
+import { readOnlyPaths } from './read-only-paths.js';
 
 export interface ContainerSpecInput extends ContainerNamespacesInput {
   mounts: readonly PreparedMount[];
@@ -40,6 +41,14 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const readOnlyRoot = context?.readonly_rootfs ?? false;
   const propagation = rootPropagation(config);
   const limits = ociResources(resources, privileged, machine);
+  const mounts = containerMounts({
+    mounts: input.mounts,
+    files: input.files,
+    privileged,
+    mapping: input.idMapping,
+    hostNetwork: input.netnsPath === undefined,
+    readOnlyRoot,
+  });
   return {
     ociVersion: '1.0.2',
     process: {
@@ -52,14 +61,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       oomScoreAdj: oomScore(config, machine).given,
     },
     root: { path: input.rootfs, readonly: readOnlyRoot },
-    mounts: containerMounts({
-      mounts: input.mounts,
-      files: input.files,
-      privileged,
-      mapping: input.idMapping,
-      hostNetwork: input.netnsPath === undefined,
-      readOnlyRoot,
-    }),
+    mounts,
     // The request's own annotations stay out: OCI runtimes take orders from annotations.
     annotations: {
       'io.kubernetes.cri.container-type': 'container',
@@ -83,7 +85,10 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       ...(input.devices.files.length === 0 ? {} : { devices: input.devices.files }),
       ...(privileged
         ? {}
-        : { maskedPaths: context?.masked_paths ?? [], readonlyPaths: context?.readonly_paths ?? [] }),
+        : {
+            maskedPaths: context?.masked_paths ?? [],
+            readonlyPaths: readOnlyPaths(context?.readonly_paths ?? [], mounts),
+          }),
       ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
     },
   };
