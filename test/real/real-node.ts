@@ -67,6 +67,8 @@ after('unmount what the node mounted for crun', async () => {
 export async function startRealNode(options: RealNodeOptions = {}): Promise<RealNode> {
   hugetlbWasMounted ??= isMounted(hugetlb);
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-'));
+  // The root of a user namespace must get through to its root file system, as it gets through /run.
+  fs.chmodSync(dir, 0o711);
   const configFile = path.join(dir, 'config.yaml');
   const text = stringify({ ...uniqueConfig(dir), ...options.config });
   fs.writeFileSync(configFile, text);

@@ -37,8 +37,6 @@ describe('pods: user namespaces (real kernel)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    // The OCI runtime enters a root as the user that its root is mapped to.
-    fs.chmodSync(node.dir, 0o711);
     pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
   });
   afterEach(() => pods.removeAll());
