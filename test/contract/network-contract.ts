@@ -21,6 +21,20 @@ export function namespacesContract(factory: ContractFactory): void {
       expect(await namespaces.isPinned(`${dir}/pod`)).to.equal(false);
       expect(await files.list(dir)).to.deep.equal([]);
     },
+    'pins the one that a process is in, which outlives the process': async (world) => {
+      const { namespaces, processes, files } = world.host;
+      const other = await world.spawnOther();
+      await namespaces.pinNet(`${world.dir}/netns/pod`, other.pid);
+      expect(await namespaces.isPinned(`${world.dir}/netns/pod`)).to.equal(true);
+      const again = namespaces.pinNet(`${world.dir}/netns/pod`, other.pid);
+      expect(await outcomeOf(again)).to.equal('exists');
+      processes.kill(other, 9);
+      await processes.waitGone(other, 10_000);
+      expect(await outcomeOf(namespaces.pinNet(`${world.dir}/late`, other.pid))).not.to.equal('done');
+      expect(await namespaces.isPinned(`${world.dir}/netns/pod`)).to.equal(true);
+      await namespaces.removeNet(`${world.dir}/netns/pod`);
+      expect(await files.list(`${world.dir}/netns`)).to.deep.equal([]);
+    },
     'takes over, or removes, the file of a creation that was cut short': async (world) => {
       const { namespaces, files } = world.host;
       for (const name of ['again', 'away']) await files.writeAtomic(`${world.dir}/${name}`, '');
