@@ -79,7 +79,8 @@ function hold({ pid, startTicks }: ProcessIdentity): number | undefined {
   const fd = pidfdOpen(syscallNumber.pidfdOpen, pid, 0);
   if (fd < 0) {
     const reason = errnoName(lastErrno());
-    if (reason === 'ESRCH') return undefined;
+    // Kernels before 6.9 say EINVAL of a process that is being reaped: its number is there still, the process no more.
+    if (reason === 'ESRCH' || reason === 'EINVAL') return undefined;
     throw new NodeletError('exhausted', `process ${pid} can't be held on to: ${reason}`, {
       remedy: 'nodelet needs Linux 5.3 or newer and free file descriptors',
     });

@@ -102,11 +102,13 @@ describe('pods: the process of a container (real crun)', () => {
         cpuset_cpus: '0',
       }),
     );
-    const files = 'memory/memory.limit_in_bytes cpu/cpu.shares cpu/cpu.cfs_quota_us cpuset/cpuset.cpus'.split(
-      ' ',
-    );
-    const read = await pods.shell(id, `cd /sys/fs/cgroup && cat ${files.join(' ')}`);
-    expect(read.split('\n')).to.deep.equal([String(64 << 20), '512', '50000', '0']);
+    const isV2 = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
+    const files = isV2
+      ? 'memory.max cpu.weight cpu.max cpuset.cpus'
+      : 'memory/memory.limit_in_bytes cpu/cpu.shares cpu/cpu.cfs_quota_us cpuset/cpuset.cpus';
+    const read = await pods.shell(id, `cd /sys/fs/cgroup && cat ${files}`);
+    const cpu = isV2 ? ['20', '50000 100000'] : ['512', '50000'];
+    expect(read.split('\n')).to.deep.equal([String(64 << 20), ...cpu, '0']);
   });
 
   it('takes what the kubelet sends with every container: no huge pages, an oom_score_adj', async () => {

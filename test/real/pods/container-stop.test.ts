@@ -79,8 +79,11 @@ describe('pods: the stop of a container (real crun)', () => {
   });
 
   it('ends one that somebody has frozen: by its signal, and by SIGKILL', async () => {
+    const isV2 = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
     const freeze = (id: string) =>
-      fs.writeFileSync(`/sys/fs/cgroup/freezer${groupOf(id)}/freezer.state`, 'FROZEN');
+      isV2
+        ? fs.writeFileSync(`/sys/fs/cgroup${groupOf(id)}/cgroup.freeze`, '1')
+        : fs.writeFileSync(`/sys/fs/cgroup/freezer${groupOf(id)}/freezer.state`, 'FROZEN');
     const polite = await pods.run(
       sandbox,
       script('trap "exit 9" TERM; echo deaf; while :; do sleep 0.1; done'),
