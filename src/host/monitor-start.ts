@@ -48,6 +48,7 @@ export async function startMonitor(
 
 async function start({
   argv,
+  cwd,
   env,
 }: MonitorOptions): Promise<{ child: Child; reportFd: number; errorFd: number }> {
   const nullFd = fs.openSync('/dev/null', 'r+');
@@ -57,6 +58,7 @@ async function start({
     fs.writeSync(go.writeFd, 'x');
     const child = await spawn({
       argv,
+      cwd,
       env: { ...env, _OCI_SYNCPIPE: String(monitorFds.report), _OCI_STARTPIPE: String(monitorFds.start) },
       fds: [nullFd, nullFd, errors.writeFd, report.writeFd, go.readFd],
     });

@@ -37,6 +37,8 @@ export interface RunResult {
 export interface MonitorOptions {
   /** conmon's argv. It daemonizes itself: its parent process exits at once and the monitor goes on alone. */
   argv: readonly string[];
+  /** conmon writes an empty file `oom` into it when the kernel has killed a process of its container. */
+  cwd: string;
   env: Readonly<Record<string, string>>;
   timeoutMs: number;
   signal?: AbortSignal;

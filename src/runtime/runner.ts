@@ -238,6 +238,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
             pidFile,
             monitorPidFile,
           }),
+          cwd: request.bundle,
           env,
           timeoutMs: toolTimeoutMs,
           signal: ctx.signal,

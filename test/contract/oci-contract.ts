@@ -109,6 +109,7 @@ class Container {
         ...['--socket-dir-path', this.bundle, '--full-attach', '-l', `k8s-file:${this.world.dir}/log`],
         ...['--runtime-arg', '--root', '--runtime-arg', this.root],
       ],
+      cwd: this.bundle,
       env: {},
       timeoutMs: 20_000,
     });

@@ -140,7 +140,7 @@ describe('host: processes (real ones)', () => {
 
   describe('startMonitor', () => {
     const monitor = (script: string, timeoutMs = longMs) =>
-      processes.startMonitor({ argv: ['sh', '-c', script], env: {}, timeoutMs });
+      processes.startMonitor({ argv: ['sh', '-c', script], cwd: '/', env: {}, timeoutMs });
 
     it('gives the first line of the report of a monitor that runs on', async () => {
       const script = `sh -c 'read -r go <&4; echo note >&2; echo "{\\"data\\": 7}" >&3; exec sleep ${seconds}' & exit 0`;

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { expect } from 'chai';
 import {
   newContainerFilter,
@@ -114,11 +115,12 @@ describe('pods: the life of a container (real crun)', () => {
     await waitFor('the command', () => fs.readFileSync(command, 'utf8') === 'sleep\x001000000\x00');
   });
 
-  it('tells of an OOM kill', async () => {
+  it('tells of an OOM kill, and leaves no file of it where the node was started', async () => {
     const resources = newLinuxContainerResources({ memory_limit_in_bytes: String(16 << 20) });
     const hungry = script('exec tail /dev/zero');
     const id = await pods.run(sandbox, { ...hungry, linux: newLinuxContainerConfig({ resources }) });
     expect(await pods.exited(id)).to.include({ exit_code: 137, reason: 'OOMKilled' });
+    expect(fs.existsSync(path.resolve('oom'))).to.equal(false);
   });
 
   it('fails to start by a clear error, and stays as exited', async () => {
