@@ -22,7 +22,6 @@ import type { PodScript } from './pod-script.js';
 import { containerConfig, jobExitCode, killedCode, sandboxConfig } from './pod-script.js';
 import type { SimWorld } from './world.js';
 
-const ctx = backgroundContext();
 const pollMs = 10;
 const execExitCode = 3;
 const stopTimeoutS = '10';
@@ -49,6 +48,8 @@ export const nothingPromised = (): Promised => ({
  */
 export class PodDriver {
   private readonly cri: OwnRuntimeVerbs;
+  /** A caller of its own: of what a crash cuts short, listeners stay on the signal. */
+  private readonly ctx = backgroundContext();
 
   /** Talks to the node that is up now; after a crash, a new one takes `promised` over. */
   constructor(
@@ -88,7 +89,7 @@ export class PodDriver {
       cmd: ['/bin/sh', '-c', `echo hi; exit ${execExitCode}`],
       timeout: '10',
     });
-    const exec = await this.cri.ExecSync(request, ctx);
+    const exec = await this.cri.ExecSync(request, this.ctx);
     if (exec.exit_code !== execExitCode || Buffer.from(exec.stdout).toString() !== 'hi\n') {
       throw wrong('exec went wrong', exec);
     }
@@ -99,7 +100,7 @@ export class PodDriver {
     const linux = newLinuxContainerResources({ cpu_shares: resizedShares });
     await this.cri.UpdateContainerResources(
       newUpdateContainerResourcesRequest({ container_id: id, linux }),
-      ctx,
+      this.ctx,
     );
     const { resources } = await this.status(id);
     if (resources?.linux?.cpu_shares !== resizedShares) throw wrong('an update is not told', { resources });
@@ -110,13 +111,13 @@ export class PodDriver {
     Object.assign(this.promised, { ...nothingPromised(), leaving: true });
     for (const { id, state } of await this.containers()) {
       if (state !== 'CONTAINER_RUNNING') continue;
-      await cri.StopContainer(newStopContainerRequest({ container_id: id, timeout: stopTimeoutS }), ctx);
+      await cri.StopContainer(newStopContainerRequest({ container_id: id, timeout: stopTimeoutS }), this.ctx);
       const { state: after } = await this.status(id);
       if (after !== 'CONTAINER_EXITED') throw wrong('a stopped container runs', { id, after });
     }
     for (const { id } of await this.sandboxes()) {
-      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
-      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
+      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
     }
   }
 
@@ -124,7 +125,7 @@ export class PodDriver {
   async removeAtOnce(): Promise<void> {
     Object.assign(this.promised, nothingPromised());
     for (const { id } of await this.sandboxes()) {
-      await this.cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+      await this.cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
     }
   }
 
@@ -133,11 +134,11 @@ export class PodDriver {
     for (const { id, state } of await this.sandboxes()) {
       if (state === 'SANDBOX_READY') return (this.promised.readySandbox = id);
       Object.assign(this.promised, nothingPromised());
-      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), ctx);
-      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), ctx);
+      await cri.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
+      await cri.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
     }
     const request = newRunPodSandboxRequest({ config: sandboxConfig(this.script) });
-    const { pod_sandbox_id: id } = await cri.RunPodSandbox(request, ctx);
+    const { pod_sandbox_id: id } = await cri.RunPodSandbox(request, this.ctx);
     return (this.promised.readySandbox = id);
   }
 
@@ -149,10 +150,10 @@ export class PodDriver {
       const status = await this.status(there.id);
       const isJob = name === 'job' && status.reason !== 'StartError' && !this.isToRunAgain(status);
       if (isJob || status.state !== 'CONTAINER_EXITED') return status;
-      await cri.RemoveContainer(newRemoveContainerRequest({ container_id: there.id }), ctx);
+      await cri.RemoveContainer(newRemoveContainerRequest({ container_id: there.id }), this.ctx);
     }
     const id = there?.state === 'CONTAINER_CREATED' ? there.id : await this.create(sandbox, name);
-    await cri.StartContainer(newStartContainerRequest({ container_id: id }), ctx);
+    await cri.StartContainer(newStartContainerRequest({ container_id: id }), this.ctx);
     return this.status(id);
   }
 
@@ -162,7 +163,7 @@ export class PodDriver {
       sandbox_config: sandboxConfig(this.script),
       config: containerConfig(name, this.script),
     });
-    return (await this.cri.CreateContainer(request, ctx)).container_id;
+    return (await this.cri.CreateContainer(request, this.ctx)).container_id;
   }
 
   /** Killed, or its end unknown, where the pod's restart policy says to try again. */
@@ -180,20 +181,25 @@ export class PodDriver {
 
   private async sandboxes() {
     const filter = newPodSandboxFilter({ label_selector: { pod: this.script.name } });
-    return (await this.cri.ListPodSandbox(newListPodSandboxRequest({ filter }), ctx)).items;
+    return (await this.cri.ListPodSandbox(newListPodSandboxRequest({ filter }), this.ctx)).items;
   }
 
   private async containers(): Promise<Container[]> {
     const found: Container[] = [];
     for (const { id } of await this.sandboxes()) {
       const filter = newContainerFilter({ pod_sandbox_id: id });
-      found.push(...(await this.cri.ListContainers(newListContainersRequest({ filter }), ctx)).containers);
+      found.push(
+        ...(await this.cri.ListContainers(newListContainersRequest({ filter }), this.ctx)).containers,
+      );
     }
     return found;
   }
 
   private async status(id: string): Promise<ContainerStatus> {
-    const { status } = await this.cri.ContainerStatus(newContainerStatusRequest({ container_id: id }), ctx);
+    const { status } = await this.cri.ContainerStatus(
+      newContainerStatusRequest({ container_id: id }),
+      this.ctx,
+    );
     if (status === null) throw wrong('a container has no status', { id });
     return status;
   }
