@@ -1,8 +1,6 @@
 import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
-import type { ContainerId } from '../base/ids.js';
 import { settleAll } from '../base/settle-all.js';
-import type { Files } from '../ports/files.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { NodeConfig } from '../spec/node-config.js';
@@ -12,9 +10,9 @@ import { checkpoint, requireCheckpoints } from './checkpoint.js';
 import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
+import { ExitFiles } from './exit-files.js';
 import { endLeftExecs } from './left-execs.js';
-import type { RuntimeFeatures } from './runtime-features.js';
-import { noFeatures, readRuntimeFeatures } from './runtime-features.js';
+import { RuntimeHandlers } from './runtime-handlers.js';
 import { toolError } from './tool-error.js';
 
 export interface RunnerParts extends Pick<
@@ -38,32 +36,30 @@ const sigkill = 9;
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   const { config, processes, interactive, connections, files, cgroups, clock, random, log } = parts;
-  const exitDir = `${config.runDir}/exits`;
+  const exits = new ExitFiles(`${config.runDir}/exits`, files);
   const monitorGroup = `${config.cgroupParent}/monitors`;
-  const stateRoot = (handler: string) => `${config.runDir}/oci/${handler}`;
-  /** The runtime with its global options. */
-  const commandOf = async (handler: string): Promise<string[]> => {
-    const runtime = config.runtimes[handler];
-    if (runtime === undefined) throw new NodeletError('bug', `handler ${handler} was not resolved`);
-    return [await processes.sealed(runtime.path), '--root', stateRoot(handler)];
-  };
   // conmon takes its arguments for text of the locale, and in the plain one refuses all that is not ASCII.
   const env = { XDG_RUNTIME_DIR: config.runDir, LC_ALL: 'C.UTF-8' };
+  const handlers = new RuntimeHandlers({ config, processes, files, env, log });
 
   const execParts = async (handler: string): Promise<ExecParts> => ({
     files,
     host: { processes, interactive },
-    command: await commandOf(handler),
+    command: await handlers.command(handler),
     env,
     key: random.hex(4),
   });
 
-  const checkpointParts = async (handler: string) => ({ processes, env, command: await commandOf(handler) });
+  const checkpointParts = async (handler: string) => ({
+    processes,
+    env,
+    command: await handlers.command(handler),
+  });
 
   /** Runs the OCI runtime with its messages in a file, since the container may hold stdio. */
   const runtime = async (target: RunnerTarget, verb: string[], ctx?: CallContext) => {
     const result = await processes.run({
-      argv: [...(await commandOf(target.handler)), ...verb],
+      argv: [...(await handlers.command(target.handler)), ...verb],
       name: target.handler,
       env,
       timeoutMs: toolTimeoutMs,
@@ -79,7 +75,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   };
 
   const hasState = async ({ handler, id }: RunnerTarget): Promise<boolean> =>
-    (await files.stat(`${stateRoot(handler)}/${id}`)) !== undefined;
+    (await files.stat(`${handlers.stateRoot(handler)}/${id}`)) !== undefined;
 
   /** A monitor writes the exit file some milliseconds after its container's end: files are safe to remove after that. */
   const endMonitor = async (monitor: ProcessIdentity): Promise<void> => {
@@ -100,7 +96,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       if (isKind(thrown, 'wrong-state')) return false;
       throw thrown;
     }
-    await files.removeTree(`${stateRoot(handler)}/${id}`);
+    await files.removeTree(`${handlers.stateRoot(handler)}/${id}`);
     return true;
   };
 
@@ -116,15 +112,6 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       await runtime(target, ['delete', '--force', target.id]);
     }
     if (monitor !== undefined) await endMonitor(monitor);
-  };
-
-  const featuresOf = new Map<string, Promise<RuntimeFeatures>>();
-  const readFeatures = async (handler: string): Promise<RuntimeFeatures> => {
-    const [program = ''] = await commandOf(handler);
-    const release = await files.read('/proc/sys/kernel/osrelease');
-    const run = (words: string[]) =>
-      processes.run({ argv: [program, ...words], name: handler, env, timeoutMs: toolTimeoutMs });
-    return readRuntimeFeatures(run, release?.toString('utf8') ?? '');
   };
 
   let monitorGroupMade: Promise<void> | undefined;
@@ -151,8 +138,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
 
   return {
     start: async () => {
-      await files.makeDir(exitDir, 0o700);
-      await endLeftExecs({ processes, files, log, stateRoots: `${config.runDir}/oci/` });
+      await exits.start();
+      await endLeftExecs({ processes, files, log, stateRoots: `${handlers.stateRoots}/` });
       const { version, strandedControllers } = await cgroups.info();
       if (version !== 'hybrid') return;
       for (const controller of strandedControllers) {
@@ -167,39 +154,16 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         await cgroups.mountV1Controller(controller);
       }
     },
-    handlers: () => Object.keys(config.runtimes),
-    resolveHandler: (handler) => {
-      const name = handler === '' ? config.defaultRuntime : handler;
-      if (config.runtimes[name] !== undefined) return name;
-      throw new NodeletError('not-found', `there is no runtime handler "${name}"`, {
-        field: 'runtime_handler',
-        remedy: `configured are: ${Object.keys(config.runtimes).join(', ')}`,
-      });
-    },
-    missingPrograms: async () => {
-      const needed = [config.runtimes[config.defaultRuntime]?.path ?? '', config.conmonPath];
-      const found = await Promise.all(needed.map((program) => isProgram(files, program)));
-      return needed.filter((_, index) => !found[index]);
-    },
-    features: async (handler) => {
-      const known = featuresOf.get(handler);
-      if (known !== undefined) return known;
-      if (!(await isProgram(files, config.runtimes[handler]?.path ?? ''))) return noFeatures;
-      const asked = readFeatures(handler).catch((thrown: unknown) => {
-        // Asked again the next time: the program may not be installed yet.
-        featuresOf.delete(handler);
-        log.warn({ handler, err: String(thrown) }, 'the OCI runtime does not tell its features');
-        return noFeatures;
-      });
-      featuresOf.set(handler, asked);
-      return asked;
-    },
+    handlers: () => handlers.names(),
+    resolveHandler: (handler) => handlers.resolve(handler),
+    missingPrograms: () => handlers.missingPrograms(),
+    features: (handler) => handlers.features(handler),
     runInfra: async (target, ctx) => {
       const pidFile = `${target.bundle}/pid`;
       const logFile = `${target.bundle}/runtime.log`;
       const result = await processes.run({
         argv: [
-          ...(await commandOf(target.handler)),
+          ...(await handlers.command(target.handler)),
           '--log',
           logFile,
           'run',
@@ -233,8 +197,8 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
         const { report, stderr } = await processes.startMonitor({
           argv: monitorArgv(request, {
             conmon: config.conmonPath,
-            runtime: await commandOf(request.handler),
-            exitDir,
+            runtime: await handlers.command(request.handler),
+            exitDir: exits.dir,
             pidFile,
             monitorPidFile,
           }),
@@ -258,7 +222,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       } catch (thrown) {
         // Started a moment ago: the pid in its file is still its own.
         await removeFromRuntime(request, await pidFrom(monitorPidFile));
-        await files.removeTree(`${exitDir}/${request.id}`);
+        await exits.remove(request.id);
         throw thrown;
       }
     },
@@ -289,7 +253,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       const found = new Map<string, ProcessIdentity>();
       for (const { identity, argv } of await processes.list()) {
         const id = argv[argv.indexOf('-c') + 1];
-        if (argv[0] === config.conmonPath && argv.includes(exitDir) && id !== undefined)
+        if (argv[0] === config.conmonPath && argv.includes(exits.dir) && id !== undefined)
           found.set(id, identity);
       }
       return found;
@@ -303,32 +267,19 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       }
       throw new NodeletError('tool-failed', 'the monitor did not reopen the log file');
     },
-    readExit: async (id) => {
-      const path = `${exitDir}/${id}`;
-      const text = (await files.read(path))?.toString('utf8').trim() ?? '';
-      if (!/^\d+$/.test(text)) return undefined;
-      const stat = await files.stat(path);
-      return {
-        exitCode: Number(text),
-        finishedAtNs: (BigInt(Math.round((stat?.mtimeMs ?? 0) * 1000)) * 1000n).toString(),
-      };
-    },
-    forgetExit: (id) => files.removeTree(`${exitDir}/${id}`),
-    exits: async () => (await files.list(exitDir)).filter(isContainerId),
-    // The monitor writes beside the file first and renames it then: the other name is not of interest.
-    watchExits: (exited) => files.watch(exitDir, (name) => isContainerId(name) && exited(name)),
+    readExit: (id) => exits.read(id),
+    forgetExit: (id) => exits.remove(id),
+    exits: () => exits.ids(),
+    watchExits: (exited) => exits.watch(exited),
     list: async () => {
-      const found = await Promise.all(
-        Object.keys(config.runtimes).map(async (handler) =>
-          (await files.list(stateRoot(handler))).map((id) => ({ id, handler })),
-        ),
-      );
-      return found.flat();
+      const found = handlers.names().map(async (handler) => {
+        const ids = await files.list(handlers.stateRoot(handler));
+        return ids.map((id) => ({ id, handler }));
+      });
+      return (await Promise.all(found)).flat();
     },
   };
 }
-
-const isContainerId = (name: string): name is ContainerId => /^[0-9a-f]{64}$/.test(name);
 
 /** What `state` prints, OCI runtime-spec runtime.md. */
 interface RuntimeState {
@@ -341,9 +292,3 @@ const callOf = ({ handler }: RunnerTarget, verb: string) => ({
   verb,
   commandField: 'config.command',
 });
-
-async function isProgram(files: Files, path: string): Promise<boolean> {
-  const file = await files.realPath(path);
-  const stat = file === undefined ? undefined : await files.stat(file);
-  return stat?.kind === 'file' && (stat.mode & 0o111) !== 0;
-}
