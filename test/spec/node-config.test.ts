@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
 import { parseNodeConfig } from '../../src/spec/node-config-parse.js';
@@ -29,6 +30,16 @@ describe('node configuration', () => {
       table: 'nodelet',
     });
     expect(config.stats).to.deep.equal({ housekeepingMs: 10_000, layerPeriodMs: 60_000 });
+  });
+
+  it('takes the example of the README', () => {
+    const [, example = ''] = /```yaml\n([^]*?)```/.exec(fs.readFileSync('README.md', 'utf8')) ?? [];
+    expect(parse(example)).to.deep.include({
+      cdiDirs: ['/etc/cdi', '/var/run/cdi'],
+      blockIoClasses: { slow: [{ devices: ['/dev/sd*'], throttleWriteBps: 20_000_000 }] },
+      rdtClasses: { half: { l3CacheSchema: 'L3:0=ff', memBwSchema: 'MB:0=50' } },
+      stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000 },
+    });
   });
 
   it('lets sockets follow runDir, and a flag win over the file', () => {
