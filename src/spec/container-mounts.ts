@@ -109,12 +109,12 @@ function kernelMounts({ privileged, mapping, hostNetwork }: ContainerMountsInput
 }
 
 /**
- * `ro` makes the topmost mount read-only alone, as Kubernetes has it, `rro` all that is mounted in it. An image is content, not
- * programs: KEP-4639 has it mounted `noexec`.
+ * `ro` makes the topmost mount read-only alone, as Kubernetes has it, `rro` all that is mounted in it. What is in an image can be
+ * run, as KEP-4639 has it since it took `noexec` back, but gives no rights.
  */
 function bindOptions({ image, propagation, readonly, recursive_read_only }: Mount): string[] {
   const access = recursive_read_only ? 'rro' : readonly ? 'ro' : 'rw';
-  const confined = image === null ? [] : ['noexec', 'nosuid', 'nodev'];
+  const confined = image === null ? [] : ['nosuid', 'nodev'];
   return ['rbind', propagations[propagation], access, ...confined];
 }
 

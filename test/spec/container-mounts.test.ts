@@ -67,13 +67,13 @@ describe('spec: the mounts of a container', () => {
     expect(options({ propagation: 'PROPAGATION_BIDIRECTIONAL' })).to.include('rshared');
   });
 
-  it('of images run nothing', () => {
+  it('of images bring no rights and no devices', () => {
     const image = newImageSpec({ image: 'data:1' });
     expect(mountsOf({ container_path: '/zz/v', image, readonly: true }).at(-1)).to.deep.equal({
       destination: '/zz/v',
       type: 'bind',
       source: '/content',
-      options: ['rbind', 'rprivate', 'ro', 'noexec', 'nosuid', 'nodev'],
+      options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev'],
     });
   });
 });
