@@ -4,6 +4,8 @@ import {
   newContainerStatusResponse,
   newCreateContainerResponse,
   newExecSyncResponse,
+  newLinuxPodSandboxConfig,
+  newLinuxSandboxSecurityContext,
   newListContainersResponse,
   newRemoveContainerResponse,
   newReopenContainerLogResponse,
@@ -13,6 +15,7 @@ import {
 } from '../ports/cri/messages.js';
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { validateWords } from '../spec/process-words.js';
+import type { SandboxRecord } from '../state/records.js';
 import { containerTarget, runningContainer } from './container-target.js';
 import { containerItem, containerMatches, containerStatus, newestFirst } from './messages.js';
 import type { Pods } from './pods.js';
@@ -35,6 +38,19 @@ function refuseOtherPod({ metadata: own }: PodSandboxConfig, given: PodSandboxCo
   );
 }
 
+/**
+ * The pod as the request has it in the one thing that changes: its config says privileged as soon as one of its containers is,
+ * and a debug container that the kubelet adds to a running pod can be the first.
+ */
+function withPrivilege(sandbox: SandboxRecord, given: PodSandboxConfig | null): SandboxRecord {
+  const { config } = sandbox;
+  if (given?.linux?.security_context?.privileged !== true) return sandbox;
+  const linux = config.linux ?? newLinuxPodSandboxConfig();
+  const context = linux.security_context ?? newLinuxSandboxSecurityContext();
+  const security_context = { ...context, privileged: true };
+  return { ...sandbox, config: { ...config, linux: { ...linux, security_context } } };
+}
+
 /** CRI's verbs about containers, exec and logs included. */
 export function containerVerbs(pods: Pods, services: SettleServices) {
   const { containers, stops } = services;
@@ -46,7 +62,8 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
       }
       const sandbox = pods.ledger.findSandbox(request.pod_sandbox_id);
       refuseOtherPod(sandbox.config, request.sandbox_config);
-      const id = await containers.create(sandbox, request.config, ctx);
+      const pod = withPrivilege(sandbox, request.sandbox_config);
+      const id = await containers.create(pod, request.config, ctx);
       return newCreateContainerResponse({ container_id: id });
     },
     StartContainer: async (request, ctx) => {

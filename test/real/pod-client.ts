@@ -64,6 +64,11 @@ export class PodClient {
     return id;
   }
 
+  /** Has containers from now on come with this config of their sandbox. */
+  renew(id: string, set: Partial<PodSandboxConfig>): void {
+    this.sandboxes.set(id, newPodSandboxConfig({ ...this.sandboxes.get(id), ...set }));
+  }
+
   async removePod(id: string): Promise<void> {
     await this.cri.runtime.RemovePodSandbox(newRemovePodSandboxRequest({ pod_sandbox_id: id }), this.ctx);
     this.sandboxes.delete(id);

@@ -42,6 +42,14 @@ for (const handler of ['crun', 'runc']) {
       expect(error.message).to.match(/security_context\.privileged: the sandbox is not privileged/);
       expect(await pods.containersOf(other)).to.deep.equal([]);
     });
+    it('comes to a pod whose config says it by now, as when the kubelet adds a debug container', async () => {
+      const other = await pods.runPod({}, handler);
+      const security_context = newLinuxSandboxSecurityContext({ privileged: true });
+      pods.renew(other, { linux: newLinuxPodSandboxConfig({ security_context }) });
+      const own = statusFields(fs.readFileSync('/proc/self/status', 'utf8'))['CapEff'];
+      const debug = await pods.run(other, secured({ privileged: true }));
+      expect((await pods.processStatus(debug))['CapEff']).to.equal(own);
+    });
     it('manages the network, which another may not', async () => {
       expect(await succeeds(plain, 'brctl', 'addbr', 'foobar')).to.equal(false);
       expect(await succeeds(privileged, 'brctl', 'addbr', 'foobar')).to.equal(true);
