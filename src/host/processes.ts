@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import type { ProcessIdentity, Processes } from '../ports/processes.js';
 import { ChildReaper } from './child-reaper.js';
 import { startMonitor } from './monitor-start.js';
+import { moveOomScore } from './oom-score.js';
 import { hasEnded, identify, kill, waitGone } from './process-identity.js';
 import { allProcesses, killTree } from './process-tree.js';
 import { markName } from './posix-spawn.js';
@@ -17,6 +18,7 @@ export function createProcesses(): Processes {
     sealed: createSealedPrograms(),
     identify,
     kill,
+    moveOomScore,
     killTree: async ({ pid, startTicks }) => {
       const mark = markOf(pid);
       if (mark === undefined || identify(pid)?.startTicks !== startTicks) return;

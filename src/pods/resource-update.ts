@@ -39,12 +39,6 @@ export class ResourceUpdates {
       const given = { ...linux, oom_score_adj: givenScore(linux.oom_score_adj, limits.lowestOomScore) };
       const wanted = mergeResources(inForce, given);
       validateResources(wanted, { base: 'linux', machine: limits, ofContainer: true });
-      if (record.stage === 'running' && wanted.oom_score_adj !== inForce.oom_score_adj) {
-        throw new NodeletError('unsupported', "can't be changed while the container runs", {
-          field: 'linux.oom_score_adj',
-          remedy: `leave it out, or give the one in force: ${inForce.oom_score_adj}`,
-        });
-      }
       if (JSON.stringify(wanted) === JSON.stringify(inForce)) return;
       await this.pods.ledger.saveContainer({ ...record, resourcesAhead: wanted });
       try {
@@ -84,11 +78,26 @@ export class ResourceUpdates {
     if (text === undefined) throw new NodeletError('corrupt', `the bundle of container ${record.id} is gone`);
     if (record.stage === 'running') {
       await inTermsOf('linux', () => host.cgroups.update(record.cgroupPath, cgroupLimits(wanted, limits)));
+      await this.moveScores(record, wanted);
     }
     const spec = JSON.parse(text.toString('utf8')) as OciSpec;
     spec.linux.resources = { ...spec.linux.resources, ...ociLimits(wanted, limits) };
     spec.process.oomScoreAdj = Math.max(Number(wanted.oom_score_adj), limits.lowestOomScore);
     await host.files.writeAtomic(path, JSON.stringify(spec), 0o600);
+  }
+
+  /** Of processes that run: a kubelet changes it with the memory that a container requests. One that has set its own keeps it. */
+  private async moveScores(record: ContainerRecord, wanted: LinuxContainerResources): Promise<void> {
+    const { host, limits } = this.pods.parts;
+    const scoreOf = (of: LinuxContainerResources) =>
+      Math.max(Number(of.oom_score_adj), limits.lowestOomScore);
+    const change = { from: scoreOf(containerResources(record)), to: scoreOf(wanted) };
+    if (change.from === change.to) return;
+    // Again until none is left: a process can start another between the list and its own turn.
+    for (let moved = 1; moved > 0;) {
+      const pids = await host.cgroups.pids(record.cgroupPath);
+      moved = pids.filter((pid) => host.processes.moveOomScore(pid, change)).length;
+    }
   }
 
   /** Records the pod's sums, and sets them as limits where the pod's group is nodelet's own (ADR 16). */

@@ -66,6 +66,11 @@ export interface Processes {
   identify(pid: number): ProcessIdentity | undefined;
   /** Sends a signal by number; false when the process has gone (or is another one by now). */
   kill(process: ProcessIdentity, signal: number): boolean;
+  /**
+   * Changes oom_score_adj, proc(5), of a live process from one value to another; false when it has gone or has another value,
+   * as programs may set their own. `denied` for a value that nodelet may not give.
+   */
+  moveOomScore(pid: number, change: { from: number; to: number }): boolean;
   /** Kills a process that nodelet has started, in an earlier run, and all that came of it. Ended is success. */
   killTree(process: ProcessIdentity): Promise<void>;
   /** Resolves true once the process is gone or a zombie, false when `timeoutMs` passed or `signal` was aborted first. Must not depend on a parent reaping it. */

@@ -82,6 +82,20 @@ export function processesContract(factory: ContractFactory): void {
       expect(await processes.waitGone(earlier, 5_000), 'the earlier one is gone').to.equal(true);
       expect(processes.identify(other.pid)).to.deep.equal(other);
     },
+    'raises the OOM score of a process that has the one meant, and of no other': async (world) => {
+      const { processes } = world.host;
+      const other = await world.spawnOther();
+      const scores = Array.from({ length: 1900 }, (_, index) => index - 1000);
+      const from =
+        scores.find((score) => processes.moveOomScore(other.pid, { from: score, to: score })) ?? NaN;
+      expect(processes.moveOomScore(other.pid, { from: from + 1, to: from + 9 })).to.equal(false);
+      expect(processes.moveOomScore(other.pid, { from, to: from + 5 })).to.equal(true);
+      expect(processes.moveOomScore(other.pid, { from, to: from + 9 })).to.equal(false);
+      expect(processes.moveOomScore(other.pid, { from: from + 5, to: from + 9 })).to.equal(true);
+      processes.kill(other, sigkill);
+      await processes.waitGone(other, 5_000);
+      expect(processes.moveOomScore(other.pid, { from: from + 9, to: from + 10 })).to.equal(false);
+    },
     'says of a process that has gone that it has': async (world) => {
       const { processes } = world.host;
       const other = await world.spawnOther();

@@ -150,6 +150,26 @@ describe('pods: resources (real crun)', () => {
     expect((await pods.status(id)).state).to.equal('CONTAINER_RUNNING');
   });
 
+  it('change the score of what runs, but of nothing that has set its own', async () => {
+    const own = '(echo 900 > /proc/self/oom_score_adj; exec sleep 1000)';
+    const id = await pods.run(sandbox, {
+      command: ['sh', '-c', `sleep 1000 & ${own} & wait`],
+      ...limited({ oom_score_adj: '100' }),
+    });
+    const show = 'for p in /proc/[0-9]*; do grep -q s[l]eep $p/cmdline && cat $p/oom_score_adj; done; true';
+    const scores = async () =>
+      (await pods.shell(id, show))
+        .split('\n')
+        .filter((line) => line !== '')
+        .sort();
+    await waitFor('a score of its own', async () => (await scores()).join() === '100,100,900');
+    for (const score of ['300', '200']) {
+      await limit(id, { oom_score_adj: score });
+      expect(await scores()).to.deep.equal([score, score, '900']);
+      expect(await told(id)).to.include({ oom_score_adj: score });
+    }
+  });
+
   it('change not at all where one of them is refused, which is named', async () => {
     const hold = 'x=$(head -c 20000000 /dev/zero | tr "\\0" x); echo held; sleep 1000; echo $x';
     const id = await pods.run(sandbox, {
@@ -168,7 +188,7 @@ describe('pods: resources (real crun)', () => {
     for (const [field, set] of [
       ['linux.cpuset_cpus', { cpuset_cpus: '900', cpu_quota: '70000' }],
       ['linux.memory_swap_limit_in_bytes', { memory_swap_limit_in_bytes: mib(64) }],
-      ['linux.oom_score_adj', { oom_score_adj: '500' }],
+      ['linux.oom_score_adj', { oom_score_adj: '1001' }],
     ] as [string, Partial<LinuxContainerResources>][]) {
       expect((await failure(limit(id, set))).message, field).to.contain(`${field}: `);
     }

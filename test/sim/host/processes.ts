@@ -37,6 +37,10 @@ export function simProcesses(session: Session): Processes {
         clock.after(1, () => processes.signal(process, signal));
         return true;
       }) ?? false,
+    moveOomScore: (pid, change) =>
+      session.effectNow('processes.moveOomScore', `${pid} ${change.to}`, () =>
+        processes.moveOomScore(pid, change),
+      ) ?? false,
     killTree: (process) =>
       session.effect('processes.killTree', `${process.pid}`, () => {
         if (processes.is(process)) processes.signal(process, sigkill);

@@ -83,7 +83,8 @@ export class OciRuntimeModel {
       files.remove(call.dir);
       return failed(`executable file \`${program}\` not found in $PATH: No such file or directory`);
     }
-    const process = processes.spawn(birth(spec.process.args, behaviour, { ...namespaces, cgroup }));
+    const oomScore = spec.process.oomScoreAdj ?? 0;
+    const process = processes.spawn(birth(spec.process.args, behaviour, { ...namespaces, cgroup, oomScore }));
     const truth: ContainerTruth = {
       process,
       begun: false,
@@ -199,7 +200,9 @@ export class OciRuntimeModel {
     if (init === undefined || files.find(`${call.dir}/exec.fifo`) !== undefined) {
       return failed(`the container \`${call.id}\` is not running`);
     }
-    const { args } = JSON.parse(files.text(call.processFile) ?? '') as OciSpec['process'];
+    const { args, oomScoreAdj: oomScore = 0 } = JSON.parse(
+      files.text(call.processFile) ?? '',
+    ) as OciSpec['process'];
     const behaviour = programBehaviour(args);
     if (behaviour === undefined) {
       return failed(
@@ -208,7 +211,7 @@ export class OciRuntimeModel {
       );
     }
     const { netNs, pidNs } = init;
-    const joined = { cgroup: status.cgroup, netNs, pidNs, isInit: false };
+    const joined = { cgroup: status.cgroup, netNs, pidNs, isInit: false, oomScore };
     const process = processes.spawn(birth(args, behaviour, joined));
     const { endsAfterMs, exitCode, stdout } = behaviour;
     if (endsAfterMs !== undefined) clock.after(endsAfterMs, () => processes.end(process, exitCode));
@@ -216,7 +219,7 @@ export class OciRuntimeModel {
   }
 }
 
-type Membership = Pick<SimProcess, 'cgroup' | 'netNs' | 'pidNs' | 'isInit'>;
+type Membership = Pick<SimProcess, 'cgroup' | 'netNs' | 'pidNs' | 'isInit' | 'oomScore'>;
 
 function birth(argv: readonly string[], behaviour: ProgramBehaviour, membership: Membership) {
   // The kernel drops a signal that the init of a PID namespace has no handler for.

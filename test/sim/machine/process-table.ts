@@ -10,6 +10,8 @@ export interface ProcessBirth {
   isInit: boolean;
   /** What a signal other than SIGKILL does: an exit code, or undefined when the program takes no notice. */
   onSignal: (signal: number) => number | undefined;
+  /** oom_score_adj; 0 unless it is given. */
+  oomScore?: number;
 }
 
 export interface SimProcess extends ProcessBirth, ProcessIdentity {
@@ -55,6 +57,14 @@ export class ProcessTable {
 
   all(): SimProcess[] {
     return [...this.live.values()];
+  }
+
+  /** False when there is no such process, or its score is another one. */
+  moveOomScore(pid: number, { from, to }: { from: number; to: number }): boolean {
+    const entry = this.live.get(pid);
+    if (entry === undefined || (entry.oomScore ?? 0) !== from) return false;
+    entry.oomScore = to;
+    return true;
   }
 
   is({ pid, startTicks }: ProcessIdentity): boolean {

@@ -26,6 +26,7 @@ const pollMs = 10;
 const execExitCode = 3;
 const stopTimeoutS = '10';
 const resizedShares = '2048';
+const resizedScore = '300';
 
 /** What the CRI must still show after a crash, since nobody asked for its end. */
 export interface Promised {
@@ -95,15 +96,17 @@ export class PodDriver {
     }
   }
 
-  /** More CPU for a container that runs, told at once. */
+  /** More CPU, and another OOM score, for a container that runs, told at once. */
   private async resize(id: string): Promise<void> {
-    const linux = newLinuxContainerResources({ cpu_shares: resizedShares });
+    const linux = newLinuxContainerResources({ cpu_shares: resizedShares, oom_score_adj: resizedScore });
     await this.cri.UpdateContainerResources(
       newUpdateContainerResourcesRequest({ container_id: id, linux }),
       this.ctx,
     );
     const { resources } = await this.status(id);
-    if (resources?.linux?.cpu_shares !== resizedShares) throw wrong('an update is not told', { resources });
+    const { cpu_shares, oom_score_adj } = resources?.linux ?? {};
+    if (cpu_shares !== resizedShares || oom_score_adj !== resizedScore)
+      throw wrong('an update is not told', { resources });
   }
 
   async down(): Promise<void> {
