@@ -4,8 +4,9 @@ import type { ContainerConfig } from '../ports/cri/messages.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import { isAlive } from './liveness.js';
 import type { Pods } from './pods.js';
+import { namespacesField } from '../spec/security-field.js';
 
-const field = 'config.linux.security_context.namespace_options.target_id';
+const field = `${namespacesField}.target_id`;
 
 /**
  * Process 1 of the container whose PID namespace a config asks to join; undefined where it asks for none. That container

@@ -2,7 +2,7 @@ import { NodeletError } from '../base/errors.js';
 import type { LinuxContainerSecurityContext, LinuxSandboxSecurityContext } from '../ports/cri/messages.js';
 import type { Files } from '../ports/files.js';
 import { noCapabilities, processCapabilities } from '../spec/capabilities.js';
-import { securityField } from '../spec/container-security-validate.js';
+import { securityField } from '../spec/security-field.js';
 import type { AskedUser, ResolvedImageUser } from '../spec/image-user.js';
 import { resolveImageUser } from '../spec/image-user.js';
 import type { MachineLimits } from '../spec/machine-limits.js';

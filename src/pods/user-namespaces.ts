@@ -4,6 +4,7 @@ import type { Owner } from '../ports/files.js';
 import type { IdMapping } from '../ports/mounts.js';
 import { podIdMapping } from '../spec/id-mappings.js';
 import type { Pods } from './pods.js';
+import { namespacesField } from '../spec/security-field.js';
 
 /** Whether pods can have user namespaces here, for RuntimeHandlerFeatures: tried, not assumed. */
 export async function hasUserNamespaces(pods: Pods): Promise<boolean> {
@@ -17,7 +18,7 @@ export async function usableMapping(pods: Pods, config: PodSandboxConfig): Promi
   const trouble = await pods.parts.images.snapshots.mappingTrouble();
   if (trouble === undefined) return mapping;
   throw new NodeletError('unsupported', `this machine can't map the ids of a root file system: ${trouble}`, {
-    field: 'config.linux.security_context.namespace_options.userns_options',
+    field: `${namespacesField}.userns_options`,
     remedy: 'set mode: NODE; Linux 5.19 with ext4, xfs or btrfs below rootDir can',
   });
 }

@@ -1,5 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { Capability } from '../ports/cri/messages.js';
+import { securityField } from './security-field.js';
 
 /** Linux capabilities by bit number, capability.h: index is the bit. */
 export const capabilityNames: readonly string[] = (
@@ -35,7 +36,7 @@ export const noCapabilities: ProcessCapabilities = {
   ambient: [],
 };
 
-const base = 'config.linux.security_context.capabilities';
+const base = `${securityField}.capabilities`;
 const isAll = (name: string) => name.toUpperCase() === 'ALL';
 
 function fullName(name: string, field: string): string {

@@ -5,9 +5,7 @@ import { validateUser } from './image-user.js';
 import type { MachineLimits } from './machine-limits.js';
 import { validateSelinux } from './selinux-label.js';
 import { appArmorChoice, seccompChoice } from './security-profile.js';
-
-/** Where a container's security context is in the request. */
-export const securityField = 'config.linux.security_context';
+import { securityField } from './security-field.js';
 
 /** Refuses what of a security context can be told without the image, all but namespaces; `sandbox` is the pod to join. */
 export function validateContainerSecurity(

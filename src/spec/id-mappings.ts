@@ -7,8 +7,8 @@ import type {
 } from '../ports/cri/messages.js';
 import type { IdMapping, IdRange } from '../ports/mounts.js';
 import type { OciIdMapping } from './oci-spec-types.js';
+import { namespacesField, securityField } from './security-field.js';
 
-const base = 'config.linux.security_context.namespace_options';
 /** Of 32 bits, but that the last one stands for "none" (user_namespaces(7)). */
 const lastId = 2 ** 32 - 2;
 
@@ -52,7 +52,7 @@ function userMapping(options: UserNamespace | null, field: string): IdMapping | 
 /** How the ids of a pod are mapped; undefined where the pod is in the host's user namespace. Throws what is wrong with it. */
 export function podIdMapping(config: PodSandboxConfig): IdMapping | undefined {
   const options = config.linux?.security_context?.namespace_options?.userns_options ?? null;
-  return userMapping(options, `${base}.userns_options`);
+  return userMapping(options, `${namespacesField}.userns_options`);
 }
 
 /** Settings of one interface; those of `all` and `default` are of the network namespace. */
@@ -60,7 +60,7 @@ const ofInterface = /^net[./]ipv[46][./](conf|neigh)[./](?!(all|default)[./])/;
 
 const privilegedInside = () =>
   invalid(
-    'config.linux.security_context.privileged',
+    `${securityField}.privileged`,
     'the pod has a user namespace of its own, in which nobody is privileged on the host',
     'leave it out, or use userns_options.mode: NODE',
   );
@@ -72,7 +72,7 @@ export function validateSandboxUserns(config: PodSandboxConfig): void {
   for (const key of ['pid', 'ipc'] as const) {
     if (context?.namespace_options?.[key] !== 'NODE') continue;
     const message = "is NODE, over which the pod's own user namespace has no rights";
-    throw invalid(`${base}.${key}`, message, 'use POD, or userns_options.mode: NODE');
+    throw invalid(`${namespacesField}.${key}`, message, 'use POD, or userns_options.mode: NODE');
   }
   if (context?.privileged === true) throw privilegedInside();
   for (const name of Object.keys(config.linux?.sysctls ?? {})) {
@@ -108,7 +108,7 @@ export function validateContainerUserns(
   context: Pick<LinuxContainerSecurityContext, 'namespace_options' | 'privileged'> | null,
   sandbox: PodSandboxConfig,
 ): void {
-  const field = `${base}.userns_options`;
+  const field = `${namespacesField}.userns_options`;
   const asked = userMapping(context?.namespace_options?.userns_options ?? null, field);
   const given = podIdMapping(sandbox);
   if (asked === undefined && given === undefined) return;

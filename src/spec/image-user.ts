@@ -1,5 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { LinuxContainerSecurityContext } from '../ports/cri/messages.js';
+import { securityField } from './security-field.js';
 
 export interface ResolvedImageUser {
   uid: number;
@@ -30,7 +31,6 @@ interface Row {
   rest: string[];
 }
 
-const context = 'config.linux.security_context';
 /** The highest id that Kubernetes and every OCI runtime take, though the kernel has twice as many. */
 const highestId = 2 ** 31 - 1;
 const isNumber = (text: string) => /^\d+$/.test(text);
@@ -75,7 +75,7 @@ export function resolveImageUser(input: ImageUserInput): ResolvedImageUser {
   const user =
     uid === undefined
       ? find(people, name ?? (imageName === '' ? '0' : imageName), {
-          field: fromImage ? 'image config User' : `${context}.run_as_username`,
+          field: fromImage ? 'image config User' : `${securityField}.run_as_username`,
           what: "the image's /etc/passwd has no user",
         })
       : (people.find(({ id }) => id === Number(uid)) ?? nameless(uid));

@@ -1,8 +1,7 @@
 import { NodeletError } from '../base/errors.js';
 import type { IdMapping, IdRange } from '../ports/mounts.js';
 import type { ResolvedImageUser } from './image-user.js';
-
-const base = 'config.linux.security_context';
+import { securityField } from './security-field.js';
 
 /** Refuses a user or groups, whether asked for or the image's, that the pod's user namespace has not. */
 export function requireMapped(user: ResolvedImageUser, mapping: IdMapping | undefined): void {
@@ -12,7 +11,7 @@ export function requireMapped(user: ResolvedImageUser, mapping: IdMapping | unde
     throw new NodeletError(
       'invalid',
       `${id} is outside of the pod's user namespace, which has ${containerId} to ${containerId + length - 1}`,
-      { field: `${base}.${key}`, remedy: 'choose one of these, or map more ids' },
+      { field: `${securityField}.${key}`, remedy: 'choose one of these, or map more ids' },
     );
   };
   check(user.uid, mapping.uids, 'run_as_user');

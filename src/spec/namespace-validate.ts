@@ -1,19 +1,23 @@
 import { NodeletError } from '../base/errors.js';
 import type { NamespaceOption, PodSandboxConfig } from '../ports/cri/messages.js';
+import { namespacesField } from './security-field.js';
 
 const invalid = (field: string, message: string, remedy?: string) =>
   new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });
-
-const base = 'config.linux.security_context.namespace_options';
 
 /** Refuses namespaces that a sandbox can't have. CONTAINER is the sandbox's own here, as POD is: nobody has joined it yet. */
 export function validateSandboxNamespaces(options: NamespaceOption | null): void {
   if (options === null) return;
   for (const key of ['network', 'ipc', 'pid'] as const) {
-    if (options[key] === 'TARGET') throw invalid(`${base}.${key}`, 'TARGET is only for pid of a container');
+    if (options[key] === 'TARGET')
+      throw invalid(`${namespacesField}.${key}`, 'TARGET is only for pid of a container');
   }
   if (options.target_id !== '') {
-    throw invalid(`${base}.target_id`, 'is set, but a sandbox joins no container', 'leave the field out');
+    throw invalid(
+      `${namespacesField}.target_id`,
+      'is set, but a sandbox joins no container',
+      'leave the field out',
+    );
   }
 }
 
@@ -29,14 +33,19 @@ export function validateContainerNamespaces(
   const pod = sandbox.linux?.security_context?.namespace_options;
   for (const key of ['network', 'ipc', 'pid'] as const) {
     if (options[key] === 'NODE' && pod?.[key] !== 'NODE') {
-      throw invalid(`${base}.${key}`, "is NODE, but the sandbox has the pod's own");
+      throw invalid(`${namespacesField}.${key}`, "is NODE, but the sandbox has the pod's own");
     }
-    if (options[key] === 'TARGET' && key !== 'pid') throw invalid(`${base}.${key}`, 'TARGET is only for pid');
+    if (options[key] === 'TARGET' && key !== 'pid')
+      throw invalid(`${namespacesField}.${key}`, 'TARGET is only for pid');
   }
   if (options.pid === 'TARGET' && options.target_id === '') {
-    throw invalid(`${base}.target_id`, 'is empty, but pid is TARGET', 'name a running container of the pod');
+    throw invalid(
+      `${namespacesField}.target_id`,
+      'is empty, but pid is TARGET',
+      'name a running container of the pod',
+    );
   }
   if (options.pid !== 'TARGET' && options.target_id !== '') {
-    throw invalid(`${base}.target_id`, `is set, but pid is ${options.pid}`, 'set pid: TARGET');
+    throw invalid(`${namespacesField}.target_id`, `is set, but pid is ${options.pid}`, 'set pid: TARGET');
   }
 }

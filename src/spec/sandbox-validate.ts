@@ -10,6 +10,7 @@ import type { ResourceMachine } from './resources-validate.js';
 import { appArmorChoice, seccompChoice } from './security-profile.js';
 import { validateSelinux } from './selinux-label.js';
 import { validateSysctls } from './sysctls.js';
+import { securityField } from './security-field.js';
 
 const invalid = (field: string, message: string, remedy?: string) =>
   new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });
@@ -64,13 +65,12 @@ export function validateSandboxConfig(
   validateSysctls(linux.sysctls, linux.security_context?.namespace_options ?? null);
   const context = linux.security_context;
   if (context === null) return;
-  const base = 'config.linux.security_context';
   validateSandboxNamespaces(context.namespace_options);
   validateSandboxUserns(config);
-  validateUser(context, base);
-  seccompChoice(context, base);
-  appArmorChoice(context, { base, appArmor: machine.appArmor });
-  validateSelinux(context.selinux_options, { base, machine });
+  validateUser(context, securityField);
+  seccompChoice(context, securityField);
+  appArmorChoice(context, { base: securityField, appArmor: machine.appArmor });
+  validateSelinux(context.selinux_options, { base: securityField, machine });
 }
 
 /** conmon ends the path of a log at a colon, and would write to a file that nobody looks for. */

@@ -1,6 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
-import { securityField } from './container-security-validate.js';
+import { securityField } from './security-field.js';
 import { seccompChoice } from './security-profile.js';
 
 /** crun and runc about a working folder that is none, or that the user may not enter; crun about the place of a mount, too. */
