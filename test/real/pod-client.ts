@@ -27,6 +27,7 @@ import type {
 } from '../../src/ports/cri/messages.js';
 import type { CriRuntime } from '../../src/ports/cri/runtime.js';
 import { waitFor } from './real-node.js';
+import type { RealNode } from './real-node.js';
 
 /** What `exec` gave, as text. */
 export interface ExecOutcome {
@@ -47,13 +48,18 @@ export interface LogLine {
 export class PodClient {
   private readonly sandboxes = new Map<string, PodSandboxConfig>();
 
-  constructor(
+  private constructor(
     readonly cri: CriRuntime,
     readonly ctx: CallContext,
     private readonly image: string,
     /** Folder for the logs of its pods. */
     private readonly logDir: string,
   ) {}
+
+  /** Its containers are of `image`, by default the node's plain one. */
+  static async on(node: RealNode, image?: string): Promise<PodClient> {
+    return new PodClient(node.cri, node.ctx, image ?? (await node.image()), `${node.dir}/logs`);
+  }
 
   /** A ready sandbox under a name of its own; gives its id. */
   async runPod(set: Partial<PodSandboxConfig> = {}, handler = ''): Promise<string> {

@@ -223,6 +223,7 @@ function childDaemon(dir: string, configFile: string, cwd: string | undefined): 
   };
 }
 
-function isMounted(target: string): boolean {
+/** Whether something is mounted at a path. */
+export function isMounted(target: string): boolean {
   return fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${target} `);
 }

@@ -29,7 +29,7 @@ describe('cri: calls whose deadline passes on a real node', () => {
   before(async () => {
     node = await startRealNode();
     image = await node.image();
-    pods = new PodClient(node.cri, node.ctx, image, `${node.dir}/logs`);
+    pods = await PodClient.on(node, image);
   });
   after(async () => {
     await pods.removeAll();

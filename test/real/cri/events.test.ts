@@ -58,7 +58,7 @@ describe('cri: events of a real node', () => {
   const followers: Follower[] = [];
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   after(async () => {
     for (const follower of followers) follower.leave();

@@ -32,7 +32,7 @@ describe('cri: a real node tells of itself', () => {
         conmonPath: copyOf('/usr/bin/conmon'),
       },
     });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   after(async () => {
     await pods.removeAll();

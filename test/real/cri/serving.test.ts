@@ -28,7 +28,7 @@ describe('cri: a whole node, as clients and Prometheus see it', () => {
     metricsPort = await freePort();
     node = await startRealNode({ config: { metricsAddress: `127.0.0.1:${metricsPort}` } });
     image = await node.image();
-    pods = new PodClient(node.cri, node.ctx, image, `${node.dir}/logs`);
+    pods = await PodClient.on(node, image);
   });
   after(async () => {
     await pods.removeAll();

@@ -21,7 +21,7 @@ describe('pods: AppArmor (real kernel)', () => {
   let sandbox = '';
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
   });
   after(() => node.dispose());

@@ -25,7 +25,7 @@ describe('pods: attach (real crun and conmon)', () => {
   before(async () => {
     // Longer than the path of a socket may be.
     node = await startRealNode({ as: 'child' });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
   });
   afterEach(() => {

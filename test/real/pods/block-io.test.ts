@@ -42,7 +42,7 @@ for (const handler of ['crun', 'runc']) {
         absent: [{ devices: ['/dev/no-such-disk*'], throttleReadBps: 1 }],
       };
       node = await startRealNode({ config: { defaultRuntime: handler, blockIoClasses } });
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       sandbox = await pods.runPod({ annotations: { [ofPod]: 'low', [ofContainer]: 'high' } });
     });
     after(() => node?.dispose());

@@ -32,7 +32,7 @@ for (const handler of ['crun', 'runc']) {
     let sandbox = '';
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       sandbox = await pods.runPod({}, handler);
     });
     after(() => node.dispose());

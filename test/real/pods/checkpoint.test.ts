@@ -47,7 +47,7 @@ describe('pods: checkpoints of containers (real crun and tar, a stand-in for CRI
         },
       },
     });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   beforeEach(() => fs.mkdirSync(path.join(dir, 'out')));
   afterEach(() => {

@@ -29,7 +29,7 @@ for (const handler of ['crun', 'runc']) {
       const cdiDirs = [`${dir}/vendor`, `${dir}/run`];
       node = await startRealNode({ config: { defaultRuntime: handler, cdiDirs } });
       for (const folder of cdiDirs) fs.mkdirSync(folder, { recursive: true });
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       const security_context = newLinuxSandboxSecurityContext({ privileged: true });
       sandbox = await pods.runPod({ linux: newLinuxPodSandboxConfig({ security_context }) });
       execFileSync('mknod', [`${dir}/odd`, 'c', '240', '9']);

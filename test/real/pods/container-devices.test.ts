@@ -31,7 +31,7 @@ for (const handler of ['crun', 'runc']) {
     let dir = '';
     before(async () => {
       node = await startRealNode({ config: { defaultRuntime: handler } });
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       const security_context = newLinuxSandboxSecurityContext({ privileged: true });
       sandbox = await pods.runPod({ linux: newLinuxPodSandboxConfig({ security_context }) });
       dir = `${node.dir}/dev`;

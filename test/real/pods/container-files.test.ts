@@ -15,7 +15,7 @@ import {
 } from '../../../src/ports/cri/messages.js';
 import type { Mount, MountPropagation } from '../../../src/ports/cri/messages.js';
 import { PodClient, failure } from '../pod-client.js';
-import { startRealNode } from '../real-node.js';
+import { isMounted, startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
 
 describe('pods: the files of a container (real mounts)', () => {
@@ -27,7 +27,7 @@ describe('pods: the files of a container (real mounts)', () => {
   before(async () => {
     node = await startRealNode();
     image = await node.image();
-    pods = new PodClient(node.cri, node.ctx, image, `${node.dir}/logs`);
+    pods = await PodClient.on(node, image);
     sandbox = await pods.runPod();
     volume = `${node.dir}/volume`;
     fs.mkdirSync(volume);
@@ -194,7 +194,3 @@ describe('pods: the files of a container (real mounts)', () => {
     expect(image_filesystems[0]?.fs_id?.mountpoint).to.be.a('string').and.match(/^\//);
   });
 });
-
-function isMounted(target: string): boolean {
-  return fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${target} `);
-}

@@ -23,7 +23,7 @@ describe('pods: the image of a container (real crun)', () => {
   before(async () => {
     node = await startRealNode();
     reference = await node.image();
-    pods = new PodClient(node.cri, node.ctx, reference, `${node.dir}/logs`);
+    pods = await PodClient.on(node, reference);
     sandbox = await pods.runPod();
   });
   after(() => node.dispose());

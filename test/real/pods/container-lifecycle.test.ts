@@ -6,7 +6,6 @@ import {
   newContainerFilter,
   newContainerMetadata,
   newContainerStateValue,
-  newContainerStatusRequest,
   newImageSpec,
   newLinuxContainerConfig,
   newLinuxContainerResources,
@@ -38,7 +37,7 @@ describe('pods: the life of a container (real crun)', () => {
   let sandbox = '';
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
   });
   after(() => node.dispose());
@@ -53,11 +52,6 @@ describe('pods: the life of a container (real crun)', () => {
   const list = async (filter: Partial<ContainerFilter>) => {
     const request = newListContainersRequest({ filter: newContainerFilter(filter) });
     return (await node.cri.runtime.ListContainers(request, node.ctx)).containers.map(({ id }) => id);
-  };
-  const pidOf = async (id: string): Promise<number> => {
-    const request = newContainerStatusRequest({ container_id: id, verbose: true });
-    const { info } = await node.cri.runtime.ContainerStatus(request, node.ctx);
-    return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
   };
   const aliveIn = (id: string) =>
     fs.readdirSync('/proc').filter((pid) => {
@@ -111,7 +105,7 @@ describe('pods: the life of a container (real crun)', () => {
     expect(status.resources?.linux?.cpu_shares).to.equal('100');
     expect(status.user?.linux).to.deep.include({ uid: '0', gid: '0' });
     // A start is answered when the OCI runtime lets go of the process, which then becomes the command.
-    const command = `/proc/${await pidOf(id)}/cmdline`;
+    const command = `/proc/${await pods.pid(id)}/cmdline`;
     await waitFor('the command', () => fs.readFileSync(command, 'utf8') === 'sleep\x001000000\x00');
   });
 
@@ -195,13 +189,13 @@ describe('pods: the life of a container (real crun)', () => {
     ];
     for (const [set, code] of cases) {
       const id = await pods.run(sandbox, { ...script(`${trapping}`), ...set });
-      const pid = await pidOf(id);
+      const pid = await pods.pid(id);
       await waitFor('the last trap', () => handles(pid, 'SigCgt', os.constants.signals.SIGQUIT));
       await stop(id, 20);
       expect((await pods.status(id)).exit_code).to.equal(code);
     }
     const deaf = await pods.run(sandbox, script('trap "" TERM; while :; do sleep 1; done'));
-    const deafPid = await pidOf(deaf);
+    const deafPid = await pods.pid(deaf);
     await waitFor('deafness', () => handles(deafPid, 'SigIgn', os.constants.signals.SIGTERM));
     await stop(deaf, 1);
     expect(await pods.status(deaf)).to.include({ exit_code: 137, reason: 'Error' });

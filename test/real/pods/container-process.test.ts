@@ -25,7 +25,7 @@ describe('pods: the process of a container (real crun)', () => {
   let sandbox = '';
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod({
       linux: newLinuxPodSandboxConfig({
         security_context: newLinuxSandboxSecurityContext({ privileged: true }),

@@ -39,7 +39,7 @@ describe('pods: resources (real crun)', () => {
   let sandbox = '';
   before(async () => {
     node = await startRealNode({ as: 'child' });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
   });
   after(() => node.dispose());

@@ -26,7 +26,7 @@ for (const handler of ['crun', 'runc']) {
     let sandbox = '';
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(predefined), `${node.dir}/logs`);
+      pods = await PodClient.on(node, await node.image(predefined));
       sandbox = await pods.runPod({}, handler);
     });
     after(() => node.dispose());

@@ -18,7 +18,7 @@ for (const handler of ['crun', 'runc']) {
     let id = '';
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       id = await pods.run(await pods.runPod({}, handler), {
         working_dir: '/tmp',
         envs: [newKeyValue({ key: 'A', value: new TextEncoder().encode('own') })],

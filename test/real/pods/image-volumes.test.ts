@@ -25,7 +25,7 @@ describe('pods: images as volumes (real mounts)', () => {
   let volume = '';
   before(async () => {
     node = await startRealNode({ as: 'child' });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
     volume = await node.image(content);
   });

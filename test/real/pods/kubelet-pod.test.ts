@@ -28,7 +28,7 @@ describe('pods: a pod as a kubelet asks for it', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   after(() => node.dispose());
 

@@ -15,7 +15,7 @@ for (const handler of ['crun', 'runc'])
     after(() => node?.dispose());
 
     it('end at the next start, with their commands, and the container goes on', async () => {
-      const pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      const pods = await PodClient.on(node);
       const id = await pods.run(await pods.runPod({}, handler));
       const cmd = (seconds: number) => ['sh', '-c', `trap "" HUP TERM; sleep ${seconds}; sleep ${seconds}`];
       const request = newExecSyncRequest({ container_id: id, cmd: cmd(781) });

@@ -22,7 +22,7 @@ describe('pods: names, ids and lists (real containers)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());

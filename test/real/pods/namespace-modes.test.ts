@@ -11,7 +11,7 @@ describe('pods: namespaces as a container asks for them (real crun)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());

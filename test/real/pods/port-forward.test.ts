@@ -26,7 +26,7 @@ describe('pods: port-forward (real namespaces)', () => {
   const closers: (() => void)[] = [];
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => {
     for (const close of closers.splice(0)) close();

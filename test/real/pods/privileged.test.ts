@@ -23,7 +23,7 @@ for (const handler of ['crun', 'runc']) {
     let plain = '';
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       const security_context = newLinuxSandboxSecurityContext({ privileged: true });
       sandbox = await pods.runPod({ linux: newLinuxPodSandboxConfig({ security_context }) }, handler);
       const seccomp = newSecurityProfile({ profile_type: 'RuntimeDefault' });
@@ -98,7 +98,7 @@ for (const handler of ['crun', 'runc']) {
     let sandbox = '';
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
       sandbox = await pods.runPod({}, handler);
     });
     after(() => node.dispose());

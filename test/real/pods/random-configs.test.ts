@@ -24,7 +24,7 @@ describe('pods: random container configs (real processes)', () => {
   let dir = '';
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod();
     dir = `${node.dir}/volumes`;
     fs.mkdirSync(`${dir}/files`, { recursive: true });

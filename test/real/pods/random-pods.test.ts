@@ -23,7 +23,7 @@ describe('pods: random sandbox configs (real processes)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   after(() => node.dispose());
 

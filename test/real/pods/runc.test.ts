@@ -17,7 +17,7 @@ describe('pods: a pod on the handler runc (real runc)', () => {
   let sandbox = '';
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod({}, 'runc');
   });
   after(() => node.dispose());

@@ -27,7 +27,7 @@ describe('pods: the life of a sandbox (real parts)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());
@@ -184,7 +184,7 @@ describe('pods: a configured pause image (real registry)', () => {
     const image = await (await testRegistry()).push({ cmd: ['sleep', '2000000'] });
     const node = await startRealNode({ config: { pauseImage: image } });
     try {
-      const pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      const pods = await PodClient.on(node);
       const id = await pods.run(await pods.runPod());
       expect(await pods.shell(id, 'ps -o pid,args')).to.match(/^ *1 sleep 2000000$/m);
       const spec = newImageSpec({ image });

@@ -18,7 +18,7 @@ describe('pods: the namespaces and groups of a sandbox (real crun)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());

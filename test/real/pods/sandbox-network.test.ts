@@ -32,7 +32,7 @@ describe('pods: the network of a sandbox (real packets)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());

@@ -49,7 +49,7 @@ describe('pods: stats and metrics (real crun)', () => {
   let container = '';
   before(async () => {
     node = await startRealNode({ config: { stats: { housekeepingMs: 1000, layerPeriodMs: 1000 } } });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
     sandbox = await pods.runPod({ labels: { app: 'one' }, annotations: { note: 'kept' } });
     container = await pods.run(sandbox, { linux: limits, labels: { tier: 'web' }, annotations: { a: 'b' } });
   });

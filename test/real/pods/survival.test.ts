@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import { expect } from 'chai';
 import {
   newContainerMetadata,
-  newContainerStatusRequest,
   newListContainersRequest,
   newListPodSandboxRequest,
   newPodSandboxMetadata,
@@ -22,16 +21,11 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode({ as: 'child' });
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   afterEach(() => pods.removeAll());
   after(() => node.dispose());
 
-  const pidOf = async (id: string): Promise<number> => {
-    const request = newContainerStatusRequest({ container_id: id, verbose: true });
-    const { info } = await node.cri.runtime.ContainerStatus(request, node.ctx);
-    return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
-  };
   const linesOf = async (id: string) => (await pods.logLines(id)).map(({ text }) => Number(text));
   const isWhole = (lines: number[]) => lines.every((line, index) => line === index);
 
@@ -54,7 +48,7 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
         );
       await waitFor('the server', async () => (await page()) === 'page');
       const id = await pods.run(sandbox, { command: counting });
-      const pid = await pidOf(id);
+      const pid = await pods.pid(id);
       await waitFor('first lines', async () => (await linesOf(id)).length > 5);
       await end();
       const { length } = fs.readFileSync(logOf(sandbox)).toString().split('\n');
@@ -63,7 +57,7 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
       });
       expect(await page(), 'while the daemon is down').to.equal('page');
       await node.start();
-      expect(await pidOf(id)).to.equal(pid);
+      expect(await pods.pid(id)).to.equal(pid);
       expect((await pods.podStatus(sandbox)).state).to.equal('SANDBOX_READY');
       const seen = (await linesOf(id)).length;
       await waitFor('lines after the restart', async () => (await linesOf(id)).length > seen + 5);
@@ -87,7 +81,7 @@ describe('pods: what survives the daemon (a real process, killed)', () => {
     const failed = await pods.run(sandbox, command(`${waiting}; exit 23`));
     const fine = await pods.run(sandbox, command(waiting));
     const lives = await pods.run(sandbox, command('usleep 1; touch /dev/shm/ready; exec sleep 1000'));
-    const pids = [await pidOf(failed), await pidOf(fine)];
+    const pids = [await pods.pid(failed), await pods.pid(fine)];
     await node.kill();
     fs.writeFileSync(`${node.config.runDir}/sandboxes/${sandbox}/shm/go`, '');
     await waitFor('both have ended', () => pids.every((pid) => !isAlive(pid)));

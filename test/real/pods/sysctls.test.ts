@@ -16,7 +16,7 @@ for (const handler of ['crun', 'runc']) {
     let pods: PodClient;
     before(async () => {
       node = await startRealNode();
-      pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+      pods = await PodClient.on(node);
     });
     after(() => node.dispose());
 

@@ -46,7 +46,7 @@ describe('runtime: what is around a container (real crun and conmon)', () => {
   let pods: PodClient;
   before(async () => {
     node = await startRealNode();
-    pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    pods = await PodClient.on(node);
   });
   after(() => node.dispose());
 
@@ -78,7 +78,7 @@ describe('runtime: what is around a container (real crun and conmon)', () => {
   it('starts the first containers of a node side by side, whoever makes the group of their monitors', async () => {
     const fresh = await startRealNode();
     try {
-      const first = new PodClient(fresh.cri, fresh.ctx, await fresh.image(), `${fresh.dir}/logs`);
+      const first = await PodClient.on(fresh);
       const sandboxes = await Promise.all(Array.from({ length: 6 }, () => first.runPod()));
       const ids = await Promise.all(sandboxes.map((sandbox) => first.run(sandbox)));
       expect(ids.map((id) => pidsNaming(id).length)).to.deep.equal(ids.map(() => 1));
@@ -123,7 +123,7 @@ describe('runtime: a daemon whose working folder is removed (real crun and conmo
   });
 
   it('starts containers all the same', async () => {
-    const pods = new PodClient(node.cri, node.ctx, await node.image(), `${node.dir}/logs`);
+    const pods = await PodClient.on(node);
     fs.rmdirSync(cwd);
     const sandbox = await pods.runPod();
     const id = await pods.run(sandbox);
