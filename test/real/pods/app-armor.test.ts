@@ -36,9 +36,12 @@ describe('pods: AppArmor (real kernel)', () => {
     const id = await pods.run(sandbox, confined('RuntimeDefault'));
     const free = await pods.run(sandbox, confined('Unconfined'));
     if (!enabled()) return;
-    const profile = (of: string) => pods.shell(of, 'cat /proc/1/attr/current /proc/self/attr/current');
-    expect(await profile(id)).to.equal(Array(2).fill('nodelet-default (enforce)').join('\n'));
-    expect(await profile(free)).to.equal(Array(2).fill('unconfined').join('\n'));
+    const profiles = async (of: string) => [
+      fs.readFileSync(`/proc/${await pods.pid(of)}/attr/current`, 'utf8').trim(),
+      await pods.shell(of, 'cat /proc/self/attr/current'),
+    ];
+    expect(await profiles(id)).to.deep.equal(Array(2).fill('nodelet-default (enforce)'));
+    expect(await profiles(free)).to.deep.equal(Array(2).fill('unconfined'));
     const written = await pods.exec(id, 'sh', '-c', 'echo 1 > /proc/sys/kernel/panic');
     expect(written.exitCode, 'write to /proc/sys').not.to.equal(0);
   });
