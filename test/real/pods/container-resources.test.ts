@@ -152,7 +152,8 @@ describe('pods: resources (real crun)', () => {
 
   it('change the score of what runs, but of nothing that has set its own', async () => {
     const own = '(echo 900 > /proc/self/oom_score_adj; exec sleep 1000)';
-    const id = await pods.run(sandbox, {
+    // A pod of its own: other containers' processes would be seen beside these.
+    const id = await pods.run(await pods.runPod(), {
       command: ['sh', '-c', `sleep 1000 & ${own} & wait`],
       ...limited({ oom_score_adj: '100' }),
     });
