@@ -10,6 +10,7 @@ import {
   newLinuxSandboxSecurityContext,
 } from '../../../src/ports/cri/messages.js';
 import type { ContainerConfig, LinuxContainerResources } from '../../../src/ports/cri/messages.js';
+import { isV2 } from '../cgroup-version.js';
 import { PodClient, failure, secured } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
@@ -102,7 +103,6 @@ describe('pods: the process of a container (real crun)', () => {
         cpuset_cpus: '0',
       }),
     );
-    const isV2 = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
     const files = isV2
       ? 'memory.max cpu.weight cpu.max cpuset.cpus'
       : 'memory/memory.limit_in_bytes cpu/cpu.shares cpu/cpu.cfs_quota_us cpuset/cpuset.cpus';

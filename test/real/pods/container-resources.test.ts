@@ -15,6 +15,7 @@ import type {
   LinuxContainerResources,
   UpdateContainerResourcesRequest,
 } from '../../../src/ports/cri/messages.js';
+import { isV2 } from '../cgroup-version.js';
 import { PodClient, failure } from '../pod-client.js';
 import { startRealNode, waitFor } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
@@ -24,7 +25,6 @@ const resources = newLinuxContainerResources;
 const limited = (set: Partial<LinuxContainerResources>): Partial<ContainerConfig> => ({
   linux: newLinuxContainerConfig({ resources: resources(set) }),
 });
-const isV2 = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
 const groupDir = (controller: string, group: string) =>
   isV2 ? `/sys/fs/cgroup${group}` : `/sys/fs/cgroup/${controller}${group}`;
 /** A limit as the kernel has it, by its file on either version. */

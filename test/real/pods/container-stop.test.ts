@@ -10,6 +10,7 @@ import {
   newStopContainerRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { ContainerConfig } from '../../../src/ports/cri/messages.js';
+import { isV2 } from '../cgroup-version.js';
 import { PodClient, failure } from '../pod-client.js';
 import { startRealNode, waitFor } from '../real-node.js';
 import type { RealNode } from '../real-node.js';
@@ -79,7 +80,6 @@ describe('pods: the stop of a container (real crun)', () => {
   });
 
   it('ends one that somebody has frozen: by its signal, and by SIGKILL', async () => {
-    const isV2 = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
     const freeze = (id: string) =>
       isV2
         ? fs.writeFileSync(`/sys/fs/cgroup${groupOf(id)}/cgroup.freeze`, '1')

@@ -1,11 +1,7 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import {
-  newContainerStatusRequest,
-  newLinuxContainerConfig,
-  newRemoveContainerRequest,
-} from '../../../src/ports/cri/messages.js';
+import { newLinuxContainerConfig, newRemoveContainerRequest } from '../../../src/ports/cri/messages.js';
 import type { ContainerConfig } from '../../../src/ports/cri/messages.js';
 import { PodClient } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
@@ -57,12 +53,9 @@ describe('pods: random container configs (real processes)', () => {
       const id = await pods.create(sandbox, configOf(pieces));
       try {
         await pods.start(id);
-        const request = newContainerStatusRequest({ container_id: id, verbose: true });
-        const { status, info } = await node.cri.runtime.ContainerStatus(request, node.ctx);
-        if (status === null) throw new Error('no status');
+        const status = await pods.status(id);
         expect(status.state).to.equal('CONTAINER_RUNNING');
-        const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
-        const process = await runningProcess(pid);
+        const process = await runningProcess(await pods.pid(id));
         for (const { holds } of pieces) holds({ process, status });
       } finally {
         await remove(id);

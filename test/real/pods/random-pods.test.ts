@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
-  newContainerStatusRequest,
   newLinuxContainerConfig,
   newLinuxContainerSecurityContext,
   newLinuxPodSandboxConfig,
@@ -51,10 +50,7 @@ describe('pods: random sandbox configs (real processes)', () => {
         const context = newLinuxContainerSecurityContext({ namespace_options: draft.namespaces });
         const linux = newLinuxContainerConfig({ security_context: context });
         const id = await pods.run(sandbox, { linux });
-        const request = newContainerStatusRequest({ container_id: id, verbose: true });
-        const { info } = await node.cri.runtime.ContainerStatus(request, node.ctx);
-        const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
-        const process = await runningProcess(pid);
+        const process = await runningProcess(await pods.pid(id));
         const status = await pods.podStatus(sandbox);
         for (const { holds } of pieces) holds({ process, status });
         for (const [name, value] of Object.entries(draft.sysctls)) {
