@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { isBelow } from '../base/path-below.js';
 import { parseMountInfo } from './mounts.js';
 
 export const cgroupRoot = '/sys/fs/cgroup';
@@ -16,7 +17,7 @@ export async function cgroupHierarchies(): Promise<Hierarchy[]> {
   return parseMountInfo(mounts.filter((line) => line.includes(' - cgroup')).join('\n'))
     .filter(
       ({ fsType, target }) =>
-        /^cgroup2?$/.test(fsType) && (target === cgroupRoot || target.startsWith(`${cgroupRoot}/`)),
+        /^cgroup2?$/.test(fsType) && (target === cgroupRoot || isBelow(target, cgroupRoot)),
     )
     .map(({ fsType, target }) => ({ dir: target, kind: fsType === 'cgroup2' ? 'v2' : 'v1' }));
 }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { NodeletError } from '../base/errors.js';
+import { isBelow } from '../base/path-below.js';
 import type { MountEntry, Mounts, OverlayMount } from '../ports/mounts.js';
 import { bindIdMapped } from './id-mapped-mount.js';
 import { bind, errnoName, lastErrno } from './libc.js';
@@ -118,7 +119,7 @@ export function createMounts(): Mounts {
 }
 
 async function mountEntries(prefix: string): Promise<MountEntry[]> {
-  const inside = (target: string) => target === prefix || target.startsWith(`${prefix.replace(/\/$/, '')}/`);
+  const inside = (target: string) => target === prefix || isBelow(target, prefix);
   return parseMountInfo(await fs.promises.readFile('/proc/self/mountinfo', 'utf8')).filter(({ target }) =>
     inside(target),
   );

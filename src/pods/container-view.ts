@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { isBelow } from '../base/path-below.js';
 import type { FileStat, Files } from '../ports/files.js';
 
 /** What covers a place of a container: a host path, or undefined for what the kernel mounts there (proc, sysfs). */
@@ -77,7 +78,7 @@ export class ContainerView {
   /** Undefined where the kernel's own files are; a mount at `except` is looked under. */
   private hostPath(path: string, except: string): string | undefined {
     const isOn = ({ destination }: CoveredPlace) =>
-      destination !== except && (path === destination || path.startsWith(`${destination}/`));
+      destination !== except && (path === destination || isBelow(path, destination));
     const cover = this.covered.find(isOn);
     if (cover === undefined) return `${this.rootfs}${path}`;
     return cover.source === undefined ? undefined : `${cover.source}${path.slice(cover.destination.length)}`;

@@ -1,4 +1,5 @@
 import { NodeletError } from '../base/errors.js';
+import { isBelow } from '../base/path-below.js';
 import type { Mount } from '../ports/cri/messages.js';
 import type { FileStat } from '../ports/files.js';
 import type { IdMapping } from '../ports/mounts.js';
@@ -122,7 +123,7 @@ async function findPlaces(pods: Pods, contents: readonly MountContent[], rootfs:
 
 /** Index of the mount that a place is in, the deepest of them. */
 function mountBelow(place: string, places: readonly string[]): number | undefined {
-  const outer = places.filter((path) => place.startsWith(`${path}/`));
+  const outer = places.filter((path) => isBelow(place, path));
   const deepest = outer.sort((one, other) => other.length - one.length)[0];
   return deepest === undefined ? undefined : places.indexOf(deepest);
 }

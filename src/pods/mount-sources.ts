@@ -1,4 +1,5 @@
 import { NodeletError } from '../base/errors.js';
+import { isBelow } from '../base/path-below.js';
 import type { Mount } from '../ports/cri/messages.js';
 import type { Host } from '../ports/host.js';
 import type { MountEntry } from '../ports/mounts.js';
@@ -41,7 +42,7 @@ export class MountSources {
 function mountOf(table: readonly MountEntry[], path: string): MountEntry | undefined {
   let found: MountEntry | undefined;
   for (const entry of table) {
-    const inside = entry.target === '/' || path === entry.target || path.startsWith(`${entry.target}/`);
+    const inside = path === entry.target || isBelow(path, entry.target);
     if (inside && entry.target.length >= (found?.target.length ?? 0)) found = entry;
   }
   return found;

@@ -1,3 +1,4 @@
+import { isBelow } from '../base/path-below.js';
 import type { ContainerConfig, Mount } from '../ports/cri/messages.js';
 import type { IdMapping } from '../ports/mounts.js';
 import type { OciMount } from './oci-spec-types.js';
@@ -51,7 +52,7 @@ export function containerMounts(input: ContainerMountsInput): OciMount[] {
     options: bindOptions(mount),
   }));
   const covers = (place: string) => (other: OciMount) =>
-    place === other.destination || place.startsWith(`${other.destination}/`);
+    place === other.destination || isBelow(place, other.destination);
   const access = readOnlyRoot ? 'ro' : 'rw';
   const podFiles = [
     shmMount(files.shm),

@@ -1,3 +1,4 @@
+import { isBelow } from '../base/path-below.js';
 import type { OciMount } from './oci-spec-types.js';
 
 /**
@@ -8,6 +9,6 @@ export function readOnlyPaths(asked: readonly string[], mounts: readonly OciMoun
   const below = mounts
     .filter(({ options = [] }) => options.includes('ro') || options.includes('rro'))
     .map(({ destination }) => destination)
-    .filter((target) => asked.some((path) => target.startsWith(`${path.replace(/\/+$/, '')}/`)));
+    .filter((target) => asked.some((path) => isBelow(target, path)));
   return [...asked, ...below];
 }

@@ -1,7 +1,6 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import {
-  newContainerStatusRequest,
   newLinuxContainerConfig,
   newLinuxContainerResources,
   newLinuxPodSandboxConfig,
@@ -206,10 +205,7 @@ describe('pods: resources (real crun)', () => {
     await limit(id, { memory_limit_in_bytes: mib(40), oom_score_adj: '300' });
     await pods.start(id);
     expect(memoryOf(groupOf(id))).to.equal(mib(40));
-    const request = newContainerStatusRequest({ container_id: id, verbose: true });
-    const { info } = await node.cri.runtime.ContainerStatus(request, node.ctx);
-    const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
-    expect(fs.readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim()).to.equal('300');
+    expect(fs.readFileSync(`/proc/${await pods.pid(id)}/oom_score_adj`, 'utf8').trim()).to.equal('300');
     expect(await told(id)).to.include({ oom_score_adj: '300' });
     await limit(id, { oom_score_adj: '300' });
   });
