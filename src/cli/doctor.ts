@@ -1,3 +1,4 @@
+import { isAtLeast } from '../base/version-order.js';
 import type { BinaryFact, MachineFacts } from '../ports/machine-facts.js';
 import { renderTable } from './pod-table.js';
 
@@ -100,24 +101,15 @@ function verdictOf(
 
 /** 5.11 is the first kernel whose overlayfs has all that layers need, `volatile` and user xattrs among it. */
 function kernelFinding(kernelRelease: string): Finding {
-  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => parseInt(part, 10));
-  const recent = major > 5 || (major === 5 && minor >= 11);
+  const recent = isAtLeast(kernelRelease, '5.11');
   return verdictOf('kernel', recent, 'warn', kernelRelease, 'tested with 5.11 and newer: upgrade the kernel');
 }
 
-const oldestNode = [20, 19];
+const oldestNode = '20.19';
 
 function nodeFinding(nodeVersion: string): Finding {
-  const [major = 0, minor = 0] = nodeVersion.replace('v', '').split('.').map(Number);
-  const [wantedMajor = 0, wantedMinor = 0] = oldestNode;
-  const recent = major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
-  return verdictOf(
-    'Node.js',
-    recent,
-    'fail',
-    nodeVersion,
-    `install Node.js ${oldestNode.join('.')} or newer`,
-  );
+  const recent = isAtLeast(nodeVersion, oldestNode);
+  return verdictOf('Node.js', recent, 'fail', nodeVersion, `install Node.js ${oldestNode} or newer`);
 }
 
 function seccompFinding({ seccomp }: MachineFacts): Finding {

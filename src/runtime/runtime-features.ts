@@ -1,3 +1,4 @@
+import { isAtLeast } from '../base/version-order.js';
 import type { RunResult } from '../ports/processes.js';
 
 /** What an OCI runtime can do beyond runtime-spec 1.0, as far as requests depend on it. */
@@ -9,9 +10,9 @@ export interface RuntimeFeatures {
 export const noFeatures: RuntimeFeatures = { recursiveReadOnly: false };
 
 /** The first crun that was seen to know `rro`; its `features` came later. */
-const crunWithRro = [1, 8, 1] as const;
+const crunWithRro = '1.8.1';
 /** mount_setattr(2), which `rro` is made of. */
-const linuxWithRro = [5, 12] as const;
+const linuxWithRro = '5.12';
 
 /**
  * Asks a runtime what it can: by `features` (runtime-spec features.md), and by its version where it is a crun that doesn't have
@@ -31,14 +32,4 @@ export async function readRuntimeFeatures(
   const { stdout } = await run(['--version']);
   const crun = /^crun version (\S+)/.exec(stdout.toString('utf8'))?.[1];
   return { recursiveReadOnly: crun !== undefined && isAtLeast(crun, crunWithRro) };
-}
-
-function isAtLeast(version: string, wanted: readonly number[]): boolean {
-  const parts = version.split(/[.-]/).map(Number);
-  for (const [index, want] of wanted.entries()) {
-    const part = parts[index] ?? 0;
-    if (Number.isNaN(part)) return false;
-    if (part !== want) return part > want;
-  }
-  return true;
 }

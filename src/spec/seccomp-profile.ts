@@ -1,4 +1,5 @@
 import { NodeletError } from '../base/errors.js';
+import { isAtLeast } from '../base/version-order.js';
 import type { LinuxSeccomp } from './oci-spec-types.js';
 import type { SeccompConditions, SeccompProfile, SeccompRule } from './seccomp-parse.js';
 
@@ -73,12 +74,6 @@ function meetsAny({ arches = [], caps = [], minKernel }: SeccompConditions, hold
     caps.some((cap) => holds.capabilities.includes(cap)) ||
     (minKernel !== undefined && isAtLeast(holds.kernel, minKernel))
   );
-}
-
-function isAtLeast(kernel: string, wanted: string): boolean {
-  const [major = 0, minor = 0] = kernel.split('.').map((part) => parseInt(part, 10));
-  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number);
-  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
 /** Those that this machine can run; others would never match, and libseccomp may not know them. */
