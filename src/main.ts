@@ -1,7 +1,7 @@
 import './main/heap-shape.js';
 import { runProgram } from './cli/program.js';
 import { packageVersion } from './main/version.js';
-import type { NodeConfig } from './spec/node-config.js';
+import type { NodeConfig } from './spec/config/node-config.js';
 
 /** The default runtime first, then the others: the order in which doctor asks for them. */
 function runtimePaths({ runtimes, defaultRuntime }: NodeConfig): string[] {

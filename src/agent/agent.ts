@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { CallContext } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
-import type { ManifestProblem } from '../spec/manifest-parse.js';
-import type { ManifestText } from '../spec/manifest-set.js';
-import { podsOfAll } from '../spec/manifest-set.js';
-import type { PodManifest } from '../spec/pod-types.js';
+import type { ManifestProblem } from '../spec/manifests/manifest-parse.js';
+import type { ManifestText } from '../spec/manifests/manifest-set.js';
+import { podsOfAll } from '../spec/manifests/manifest-set.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { AgentParts } from './agent-config.js';
 import type { ContainerLogOptions, PodAttach, PodExec } from './container-access.js';
 import { attachUrl, containerLog, execUrl, forwardUrl } from './container-access.js';

@@ -9,7 +9,7 @@ import {
   newStopContainerRequest,
 } from '../ports/cri/messages.js';
 import type { ContainerStatus, PodSandbox, PodSandboxConfig } from '../ports/cri/messages.js';
-import type { PodContainer } from '../spec/pod-types.js';
+import type { PodContainer } from '../spec/manifests/pod-types.js';
 import type { RetryState } from './back-off.js';
 import { afterRestart, restartDueMs } from './back-off.js';
 import { containerConfig, containerLogFile, podLogFolder } from './cri-requests.js';

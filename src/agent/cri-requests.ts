@@ -25,10 +25,10 @@ import type {
   NamespaceOption,
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
-import { oomScoreAdj } from '../spec/pod-qos.js';
-import { milliCpu, quantityBytes } from '../spec/pod-quantity.js';
-import type { PodContainer, PodManifest } from '../spec/pod-types.js';
-import { expandVariables, variablesOf } from '../spec/pod-variables.js';
+import { oomScoreAdj } from '../spec/manifests/pod-qos.js';
+import { milliCpu, quantityBytes } from '../spec/manifests/pod-quantity.js';
+import type { PodContainer, PodManifest } from '../spec/manifests/pod-types.js';
+import { expandVariables, variablesOf } from '../spec/manifests/pod-variables.js';
 import type { AgentConfig } from './agent-config.js';
 import type { DesiredPod } from './desired-pod.js';
 import { containerKindAnnotation, imageAnnotation, labelNames, specHashAnnotation } from './desired-pod.js';

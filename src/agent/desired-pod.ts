@@ -1,4 +1,4 @@
-import type { PodManifest } from '../spec/pod-types.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { RetryState } from './back-off.js';
 import type { PodStatus } from './pod-status.js';
 

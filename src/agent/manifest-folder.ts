@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Log } from '../base/call-context.js';
 import { asNodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
-import type { ManifestProblem } from '../spec/manifest-parse.js';
-import { describeProblem, manifestMaxBytes, parseManifest } from '../spec/manifest-parse.js';
-import type { PodManifest } from '../spec/pod-types.js';
+import type { ManifestProblem } from '../spec/manifests/manifest-parse.js';
+import { describeProblem, manifestMaxBytes, parseManifest } from '../spec/manifests/manifest-parse.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 
 export interface FolderScan {
   /** Pods of each readable file. */

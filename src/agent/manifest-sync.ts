@@ -1,7 +1,7 @@
 import { asNodeletError } from '../base/errors.js';
-import type { ManifestProblem } from '../spec/manifest-parse.js';
-import { describeProblem } from '../spec/manifest-parse.js';
-import type { PodManifest } from '../spec/pod-types.js';
+import type { ManifestProblem } from '../spec/manifests/manifest-parse.js';
+import { describeProblem } from '../spec/manifests/manifest-parse.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { AgentParts } from './agent-config.js';
 import { scanManifests } from './manifest-folder.js';
 import type { PodSet } from './pod-set.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { PodContainer, PodManifest } from '../spec/pod-types.js';
+import type { PodContainer, PodManifest } from '../spec/manifests/pod-types.js';
 
 /** Annotations that nodelet itself reads; all others are the user's and change nothing that runs. */
 const ownAnnotations = /^nodelet\.dev\//;

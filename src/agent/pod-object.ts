@@ -1,4 +1,4 @@
-import type { PodManifest } from '../spec/pod-types.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { AgentConfig } from './agent-config.js';
 import { kubeTime } from './desired-pod.js';
 import type { PodReconciler } from './pod-reconciler.js';

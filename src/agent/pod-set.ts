@@ -1,7 +1,7 @@
 import { NodeletError } from '../base/errors.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import type { RecordTable } from '../ports/record-store.js';
-import type { PodManifest } from '../spec/pod-types.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { AgentParts } from './agent-config.js';
 import type { DesiredPod, PodSource } from './desired-pod.js';
 import { desiredPodTable, podKey } from './desired-pod.js';

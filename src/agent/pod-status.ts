@@ -1,7 +1,7 @@
 import type { ContainerStatus as CriContainerStatus } from '../ports/cri/messages.js';
-import type { QosClass } from '../spec/pod-qos.js';
-import { qosClass } from '../spec/pod-qos.js';
-import type { PodContainer } from '../spec/pod-types.js';
+import type { QosClass } from '../spec/manifests/pod-qos.js';
+import { qosClass } from '../spec/manifests/pod-qos.js';
+import type { PodContainer } from '../spec/manifests/pod-types.js';
 import type { DesiredPod } from './desired-pod.js';
 import { kubeTime } from './desired-pod.js';
 import type { PodView } from './runtime-view.js';

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { NodeletError } from '../base/errors.js';
-import { manifestError, parseManifest } from '../spec/manifest-parse.js';
-import type { ManifestText } from '../spec/manifest-set.js';
-import type { PodManifest } from '../spec/pod-types.js';
+import { manifestError, parseManifest } from '../spec/manifests/manifest-parse.js';
+import type { ManifestText } from '../spec/manifests/manifest-set.js';
+import type { PodManifest } from '../spec/manifests/pod-types.js';
 
 const maxBodyBytes = 16 * 1024 * 1024;
 

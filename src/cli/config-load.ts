@@ -1,9 +1,9 @@
 import { access, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { NodeletError } from '../base/errors.js';
-import type { NodeConfig } from '../spec/node-config.js';
-import { parseNodeConfig } from '../spec/node-config-parse.js';
-import type { NodeConfigOverrides } from '../spec/node-config-parse.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
+import { parseNodeConfig } from '../spec/config/node-config-parse.js';
+import type { NodeConfigOverrides } from '../spec/config/node-config-parse.js';
 
 const defaultPath = '/etc/nodelet/config.yaml';
 

@@ -2,8 +2,8 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { NodeletError } from '../base/errors.js';
-import { manifestMaxBytes } from '../spec/manifest-parse.js';
-import type { ManifestText } from '../spec/manifest-set.js';
+import { manifestMaxBytes } from '../spec/manifests/manifest-parse.js';
+import type { ManifestText } from '../spec/manifests/manifest-set.js';
 
 /** The manifests behind `-f`: one file, `-` for standard input, or every .yaml, .yml and .json file of a folder, sorted. */
 export async function readManifests(path: string, stdin: NodeJS.ReadableStream): Promise<ManifestText[]> {

@@ -7,7 +7,7 @@ import type { ApiClient } from './api-client.js';
 import { addDelete } from './delete-command.js';
 import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
-import type { ManifestText } from '../spec/manifest-set.js';
+import type { ManifestText } from '../spec/manifests/manifest-set.js';
 import { readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
 import { namespaceFlag, podPath, podsPath, requirePodKind } from './pod-paths.js';

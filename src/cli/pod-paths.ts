@@ -1,5 +1,5 @@
 import { NodeletError } from '../base/errors.js';
-import { nameForms } from '../spec/pod-validate.js';
+import { nameForms } from '../spec/manifests/pod-validate.js';
 
 /** Paths of the daemon's API, and the flag that says in which namespace. `invalid` for what can be no name. */
 export const podsPath = (namespace: string): string =>

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { asNodeletError } from '../base/errors.js';
 import type { MachineFacts } from '../ports/machine-facts.js';
-import type { NodeConfig } from '../spec/node-config.js';
-import type { NodeConfigOverrides } from '../spec/node-config-parse.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
+import type { NodeConfigOverrides } from '../spec/config/node-config-parse.js';
 import { createApiClient } from './api-client.js';
 import { loadConfig } from './config-load.js';
 import { diagnose, renderFindings } from './doctor.js';

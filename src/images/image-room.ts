@@ -4,7 +4,7 @@ import type { CallContext, Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import { SharedFlights } from '../base/shared-flight.js';
 import type { Host } from '../ports/host.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import type { ImageRecord } from './image-catalog.js';
 import { ImageCatalog } from './image-catalog.js';
 import { verboseInfo } from './image-messages.js';

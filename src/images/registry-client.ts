@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NodeletError } from '../base/errors.js';
-import type { RegistryConfig } from '../spec/node-config.js';
+import type { RegistryConfig } from '../spec/config/node-config.js';
 import type { Descriptor } from './manifest.js';
 import { indexTypes, manifestTypes } from './manifest.js';
 import type { ImageReference } from './reference.js';

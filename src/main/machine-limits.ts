@@ -1,15 +1,15 @@
 import os from 'node:os';
 import type { Cgroups } from '../ports/cgroups.js';
 import type { Files } from '../ports/files.js';
-import { capabilityNames } from '../spec/capabilities.js';
-import { cpusIn } from '../spec/cpu-list.js';
+import { capabilityNames } from '../spec/security/capabilities.js';
+import { cpusIn } from '../spec/resources/cpu-list.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
-import { seccompDefault } from '../spec/seccomp-default.js';
-import type { SeccompProfile } from '../spec/seccomp-parse.js';
-import { parseSeccompProfile } from '../spec/seccomp-parse.js';
-import { seccompFor } from '../spec/seccomp-profile.js';
-import type { SelinuxDefaults } from '../spec/selinux-label.js';
-import { parseContainerContexts } from '../spec/selinux-label.js';
+import { seccompDefault } from '../spec/security/seccomp-default.js';
+import type { SeccompProfile } from '../spec/security/seccomp-parse.js';
+import { parseSeccompProfile } from '../spec/security/seccomp-parse.js';
+import { seccompFor } from '../spec/security/seccomp-profile.js';
+import type { SelinuxDefaults } from '../spec/security/selinux-label.js';
+import { parseContainerContexts } from '../spec/security/selinux-label.js';
 
 /** Where distributions put the default profile. */
 export const seccompPaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];

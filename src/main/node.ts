@@ -12,7 +12,7 @@ import type { TlsIdentity } from '../cri/streaming/server.js';
 import { createImages } from '../images/image-room.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import { createMetricsServer } from '../telemetry/metrics-server.js';
 import { createRooms } from './rooms.js';

@@ -7,7 +7,7 @@ import { createPods } from '../pods/pods-room.js';
 import type { StreamingSessions } from '../ports/cri/streaming.js';
 import type { Host } from '../ports/host.js';
 import { createContainerRunner } from '../runtime/runner.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import { machineLimits } from './machine-limits.js';
 
 export interface RoomsParts {

@@ -3,7 +3,7 @@ import { lockFolder } from '../host/folder-lock.js';
 import { createRealHost } from '../host/real-host.js';
 import type { RealHostPaths } from '../host/real-host.js';
 import type { Host } from '../ports/host.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import { createLog } from '../telemetry/log.js';
 import type { NodeletNode } from './node.js';
 import { createNode } from './node.js';

@@ -4,7 +4,7 @@ import { NodeletError, isKind } from '../base/errors.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import { UndoStack } from '../base/undo-stack.js';
 import type { Host } from '../ports/host.js';
-import type { NetworkConfigSection } from '../spec/node-config.js';
+import type { NetworkConfigSection } from '../spec/config/node-config.js';
 import { elementsScript, portsClash, tableScript } from './nft-script.js';
 import type { AttachRequest, NetworkAttachment, PodNetwork, PortMapping } from './pod-network.js';
 import { PodRanges, podCidr, refuseOverlap } from './pod-ranges.js';

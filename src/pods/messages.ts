@@ -23,7 +23,7 @@ import type {
 import { stopSignalName } from '../spec/stop-signal.js';
 import type { ContainerRecord, SandboxRecord } from '../state/records.js';
 import { frozenOnce } from './frozen-once.js';
-import { toldImage } from './container-image.js';
+import { toldImage } from './containers/container-image.js';
 
 /** The CRI state of a sandbox; undefined for one that CRI doesn't see yet. One whose removal failed stays to be seen, so that clients try again. */
 export function sandboxState(record: SandboxRecord): PodSandboxState | undefined {

@@ -1,7 +1,7 @@
 import type { RuntimeCondition, RuntimeHandler } from '../ports/cri/messages.js';
 import { newRuntimeCondition, newRuntimeHandler, newRuntimeHandlerFeatures } from '../ports/cri/messages.js';
 import type { Pods } from './pods.js';
-import { hasUserNamespaces } from './user-namespaces.js';
+import { hasUserNamespaces } from './security/user-namespaces.js';
 
 /** CRI's conditions as they are now. No process is started for them: a kubelet asks every few seconds. */
 export async function nodeConditions(pods: Pods): Promise<RuntimeCondition[]> {

@@ -10,7 +10,7 @@ import {
 import type { RuntimeVerbs } from '../ports/cri/runtime.js';
 import { nodeConditions, nodeInfo, runtimeHandlers } from './node-status.js';
 import type { Pods } from './pods.js';
-import { hasUserNamespaces } from './user-namespaces.js';
+import { hasUserNamespaces } from './security/user-namespaces.js';
 
 /** CRI's verbs about the runtime as a whole. */
 export function nodeVerbs(pods: Pods, version: string) {

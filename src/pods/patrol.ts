@@ -1,6 +1,6 @@
 import type { Pods } from './pods.js';
-import type { SettleServices } from './settle-sandbox.js';
-import { isUnsettled, settleSandbox } from './settle-sandbox.js';
+import type { SettleServices } from './sandboxes/settle-sandbox.js';
+import { isUnsettled, settleSandbox } from './sandboxes/settle-sandbox.js';
 
 /** How long an end that nobody told of, or a step that failed, may go unattended. */
 const patrolMs = 10_000;

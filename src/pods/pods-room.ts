@@ -4,22 +4,22 @@ import {
   newCheckpointContainerResponse,
 } from '../ports/cri/messages.js';
 import type { OwnRuntimeVerbs } from '../ports/cri/runtime.js';
-import { Checkpoints } from './checkpoints.js';
-import { ContainerStops } from './container-stop.js';
-import { ContainerService } from './container-service.js';
-import { containerVerbs } from './container-verbs.js';
-import { followExits, settleExit } from './exits.js';
+import { Checkpoints } from './checkpoints/checkpoints.js';
+import { ContainerStops } from './containers/container-stop.js';
+import { ContainerService } from './containers/container-service.js';
+import { containerVerbs } from './containers/container-verbs.js';
+import { followExits, settleExit } from './containers/exits.js';
 import { containerState, sandboxState } from './messages.js';
 import { nodeVerbs } from './node-verbs.js';
 import { startPatrol } from './patrol.js';
 import type { PodsParts } from './pods.js';
 import { Pods } from './pods.js';
 import { recover } from './recovery.js';
-import { ResourceUpdates } from './resource-update.js';
-import { SandboxService } from './sandbox-service.js';
-import { sandboxVerbs } from './sandbox-verbs.js';
+import { ResourceUpdates } from './resources/resource-update.js';
+import { SandboxService } from './sandboxes/sandbox-service.js';
+import { sandboxVerbs } from './sandboxes/sandbox-verbs.js';
 import { createStats } from './stats/stats.js';
-import { streamVerbs } from './stream-verbs.js';
+import { streamVerbs } from './streams/stream-verbs.js';
 
 /** The runtime half's public face: CRI's runtime verbs, and starting and ending as a whole. */
 export interface PodsRoom {

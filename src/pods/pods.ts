@@ -7,12 +7,12 @@ import type { StreamingSessions } from '../ports/cri/streaming.js';
 import type { Host } from '../ports/host.js';
 import type { ContainerRunner } from '../runtime/container-runner.js';
 import type { MachineLimits } from '../spec/machine-limits.js';
-import type { NodeConfig } from '../spec/node-config.js';
-import { AppArmorProfiles } from './app-armor.js';
-import type { StatsConfigSection } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
+import { AppArmorProfiles } from './security/app-armor.js';
+import type { StatsConfigSection } from '../spec/config/node-config.js';
 import { Ledger } from './ledger.js';
-import { LifeEvents } from './life-events.js';
-import type { SecurityParts } from './process-security.js';
+import { LifeEvents } from './events/life-events.js';
+import type { SecurityParts } from './security/process-security.js';
 
 export interface PodsConfig extends Pick<NodeConfig, 'cdiDirs' | 'blockIoClasses' | 'rdtClasses'> {
   rootDir: string;

@@ -1,8 +1,8 @@
-import { sweepCheckpoints } from './checkpoints.js';
-import { snapshotOwner } from './image-volumes.js';
+import { sweepCheckpoints } from './checkpoints/checkpoints.js';
+import { snapshotOwner } from './mounts/image-volumes.js';
 import type { Pods } from './pods.js';
-import type { SettleServices } from './settle-sandbox.js';
-import { settleSandbox } from './settle-sandbox.js';
+import type { SettleServices } from './sandboxes/settle-sandbox.js';
+import { settleSandbox } from './sandboxes/settle-sandbox.js';
 
 /** Undoing what was half made is mostly waiting for the kernel and for tools. */
 const settledAtOnce = 8;

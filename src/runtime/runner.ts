@@ -3,7 +3,7 @@ import { NodeletError, isKind } from '../base/errors.js';
 import { settleAll } from '../base/settle-all.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import { attach } from './attach.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
 import { checkpoint, requireCheckpoints } from './checkpoint.js';

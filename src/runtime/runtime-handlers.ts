@@ -2,7 +2,7 @@ import type { Log } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
 import type { Processes } from '../ports/processes.js';
-import type { NodeConfig } from '../spec/node-config.js';
+import type { NodeConfig } from '../spec/config/node-config.js';
 import type { RuntimeFeatures } from './runtime-features.js';
 import { noFeatures, readRuntimeFeatures } from './runtime-features.js';
 

@@ -1,16 +1,16 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
-import type { PodFiles, PreparedMount } from './container-mounts.js';
-import { containerMounts, rootPropagation } from './container-mounts.js';
+import type { PodFiles, PreparedMount } from './mounts/container-mounts.js';
+import { containerMounts, rootPropagation } from './mounts/container-mounts.js';
 import type { ContainerNamespacesInput } from './container-namespaces.js';
 import { containerNamespaces } from './container-namespaces.js';
-import { ociResources } from './container-resources.js';
-import { ociMappings } from './id-mappings.js';
+import { ociResources } from './resources/container-resources.js';
+import { ociMappings } from './mounts/id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciBlockIo, OciDevice, OciDeviceRule, OciIntelRdt, OciSpec } from './oci-spec-types.js';
-import type { ProcessSecurity } from './process-security.js';
-import { linuxSecurity, processSecurity } from './process-security.js';
-import { readOnlyPaths } from './read-only-paths.js';
+import type { ProcessSecurity } from './security/process-security.js';
+import { linuxSecurity, processSecurity } from './security/process-security.js';
+import { readOnlyPaths } from './mounts/read-only-paths.js';
 
 export interface ContainerSpecInput extends ContainerNamespacesInput {
   mounts: readonly PreparedMount[];

@@ -5,15 +5,15 @@ import type {
   LinuxContainerSecurityContext,
   PodSandboxConfig,
 } from '../ports/cri/messages.js';
-import { validateContainerSecurity } from './container-security-validate.js';
-import { validateContainerUserns } from './id-mappings.js';
+import { validateContainerSecurity } from './security/container-security-validate.js';
+import { validateContainerUserns } from './mounts/id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
-import { validateDevices } from './device-validate.js';
-import { validateMountMappings } from './mount-mappings.js';
-import { validateMounts } from './mount-validate.js';
+import { validateDevices } from './devices/device-validate.js';
+import { validateMountMappings } from './mounts/mount-mappings.js';
+import { validateMounts } from './mounts/mount-validate.js';
 import { validateContainerNamespaces } from './namespace-validate.js';
 import { validateWords, wordMaxBytes } from './process-words.js';
-import { validateResources } from './resources-validate.js';
+import { validateResources } from './resources/resources-validate.js';
 import { validateLogPath } from './sandbox-validate.js';
 
 const invalid = (field: string, message: string) => new NodeletError('invalid', message, { field });

@@ -1,6 +1,6 @@
 import type { LinuxSeccomp } from './oci-spec-types.js';
-import type { SeccompTarget } from './seccomp-profile.js';
-import type { SelinuxDefaults } from './selinux-label.js';
+import type { SeccompTarget } from './security/seccomp-profile.js';
+import type { SelinuxDefaults } from './security/selinux-label.js';
 
 /** What a container can ask for at most on this machine: facts read once at start. */
 export interface MachineLimits {

@@ -1,6 +1,6 @@
 import { NodeletError } from '../base/errors.js';
 import type { NamespaceOption, PodSandboxConfig } from '../ports/cri/messages.js';
-import { namespacesField } from './security-field.js';
+import { namespacesField } from './security/security-field.js';
 
 const invalid = (field: string, message: string, remedy?: string) =>
   new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });

@@ -1,10 +1,10 @@
 import type { PodSandboxConfig } from '../ports/cri/messages.js';
 import type { IdMapping } from '../ports/mounts.js';
-import { ociMappings } from './id-mappings.js';
+import { ociMappings } from './mounts/id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { OciNamespace, OciSpec } from './oci-spec-types.js';
-import type { ProcessSecurity } from './process-security.js';
-import { linuxSecurity, processSecurity } from './process-security.js';
+import type { ProcessSecurity } from './security/process-security.js';
+import { linuxSecurity, processSecurity } from './security/process-security.js';
 
 export interface SandboxSpecInput {
   config: PodSandboxConfig;

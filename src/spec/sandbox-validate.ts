@@ -1,16 +1,16 @@
 import { isIP } from 'node:net';
 import { NodeletError } from '../base/errors.js';
 import type { PodSandboxConfig, PortMapping } from '../ports/cri/messages.js';
-import { validateSandboxUserns } from './id-mappings.js';
+import { validateSandboxUserns } from './mounts/id-mappings.js';
 import type { MachineLimits } from './machine-limits.js';
-import { validateUser } from './image-user.js';
+import { validateUser } from './security/image-user.js';
 import { validateSandboxNamespaces } from './namespace-validate.js';
-import { validatePodResources } from './resources-validate.js';
-import type { ResourceMachine } from './resources-validate.js';
-import { appArmorChoice, seccompChoice } from './security-profile.js';
-import { validateSelinux } from './selinux-label.js';
+import { validatePodResources } from './resources/resources-validate.js';
+import type { ResourceMachine } from './resources/resources-validate.js';
+import { appArmorChoice, seccompChoice } from './security/security-profile.js';
+import { validateSelinux } from './security/selinux-label.js';
 import { validateSysctls } from './sysctls.js';
-import { securityField } from './security-field.js';
+import { securityField } from './security/security-field.js';
 
 const invalid = (field: string, message: string, remedy?: string) =>
   new NodeletError('invalid', message, remedy === undefined ? { field } : { field, remedy });

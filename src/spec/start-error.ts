@@ -1,7 +1,7 @@
 import { NodeletError } from '../base/errors.js';
 import type { ContainerConfig } from '../ports/cri/messages.js';
-import { securityField } from './security-field.js';
-import { seccompChoice } from './security-profile.js';
+import { securityField } from './security/security-field.js';
+import { seccompChoice } from './security/security-profile.js';
 
 /** crun and runc about a working folder that is none, or that the user may not enter; crun about the place of a mount, too. */
 const noFolder = /\b(?:chdir(?: to cwd)?|mkdir) ([^:]*): (.*)$/i;

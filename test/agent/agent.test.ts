@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { PodObject } from '../../src/agent/pod-object.js';
-import { parseManifest } from '../../src/spec/manifest-parse.js';
-import type { PodManifest } from '../../src/spec/pod-types.js';
+import { parseManifest } from '../../src/spec/manifests/manifest-parse.js';
+import type { PodManifest } from '../../src/spec/manifests/pod-types.js';
 import { AgentWorld, manifest } from './agent-world.js';
 
 describe('agent: pods over a CRI runtime', () => {

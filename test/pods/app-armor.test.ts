@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { AppArmorProfiles } from '../../src/pods/app-armor.js';
+import { AppArmorProfiles } from '../../src/pods/security/app-armor.js';
 import type { Files } from '../../src/ports/files.js';
 import type { Processes, RunOptions } from '../../src/ports/processes.js';
 

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { createFiles } from '../../src/host/files.js';
-import { ContainerView } from '../../src/pods/container-view.js';
-import type { CoveredPlace } from '../../src/pods/container-view.js';
+import { ContainerView } from '../../src/pods/mounts/container-view.js';
+import type { CoveredPlace } from '../../src/pods/mounts/container-view.js';
 
 describe('pods: where a path of a container leads', () => {
   let dir = '';

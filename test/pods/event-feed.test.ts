@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeletError, asNodeletError } from '../../src/base/errors.js';
-import { EventFeed, readerMaxEvents } from '../../src/pods/event-feed.js';
+import { EventFeed, readerMaxEvents } from '../../src/pods/events/event-feed.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 

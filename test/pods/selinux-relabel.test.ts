@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { relabel } from '../../src/pods/selinux-relabel.js';
+import { relabel } from '../../src/pods/security/selinux-relabel.js';
 import type { RunOptions } from '../../src/ports/processes.js';
 
 describe('pods: SELinux labels of volumes', () => {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
 import type { FileStat } from '../../src/ports/files.js';
-import { matchingBlockDevices } from '../../src/pods/block-devices.js';
-import { blameClass, serviceClasses } from '../../src/pods/service-classes.js';
+import { matchingBlockDevices } from '../../src/pods/devices/block-devices.js';
+import { blameClass, serviceClasses } from '../../src/pods/devices/service-classes.js';
 
 const base = { sizeBytes: 0, mode: 0o600, uid: 0, gid: 0, mtimeMs: 0 };
 const disk = (minor: number): FileStat => ({

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { NodeConfig } from '../../src/spec/node-config.js';
+import type { NodeConfig } from '../../src/spec/config/node-config.js';
 
 const run = promisify(execFile);
 

@@ -7,7 +7,7 @@ import {
   grantedCapabilities,
   processCapabilities,
   validateCapabilities,
-} from '../../src/spec/capabilities.js';
+} from '../../src/spec/security/capabilities.js';
 
 const own = [...defaultCapabilities, 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'];
 const asked = (add: string[], drop: string[], ambient: string[] = []) =>

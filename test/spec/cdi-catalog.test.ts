@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { CdiFile } from '../../src/spec/cdi-catalog.js';
-import { cdiEdits, cdiRequests } from '../../src/spec/cdi-catalog.js';
-import { parseCdiSpec } from '../../src/spec/cdi-spec.js';
+import type { CdiFile } from '../../src/spec/devices/cdi-catalog.js';
+import { cdiEdits, cdiRequests } from '../../src/spec/devices/cdi-catalog.js';
+import { parseCdiSpec } from '../../src/spec/devices/cdi-spec.js';
 
 /** A file whose edits are variables that tell where they come from. */
 function file(path: string, priority: number, names: string[]): CdiFile {

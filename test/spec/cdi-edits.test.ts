@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { applyCdiEdits } from '../../src/spec/cdi-edits.js';
-import type { KnownNode } from '../../src/spec/cdi-edits.js';
-import type { CdiEdits } from '../../src/spec/cdi-spec.js';
+import { applyCdiEdits } from '../../src/spec/devices/cdi-edits.js';
+import type { KnownNode } from '../../src/spec/devices/cdi-edits.js';
+import type { CdiEdits } from '../../src/spec/devices/cdi-spec.js';
 import type { OciSpec } from '../../src/spec/oci-spec-types.js';
 
 const plain: OciSpec = {

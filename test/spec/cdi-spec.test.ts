@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { stringify } from 'yaml';
-import { parseCdiSpec, splitCdiName } from '../../src/spec/cdi-spec.js';
+import { parseCdiSpec, splitCdiName } from '../../src/spec/devices/cdi-spec.js';
 
 const file = '/etc/cdi/a.yaml';
 const edits = (set: object) => ({ devices: [{ name: 'one', containerEdits: set }] });

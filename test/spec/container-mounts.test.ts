@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { newImageSpec, newMount } from '../../src/ports/cri/messages.js';
 import type { Mount } from '../../src/ports/cri/messages.js';
-import { containerMounts } from '../../src/spec/container-mounts.js';
+import { containerMounts } from '../../src/spec/mounts/container-mounts.js';
 
 const files = { resolvConf: '/pod/resolv', hosts: '/pod/hosts', hostname: '/pod/hostname', shm: '/pod/shm' };
 

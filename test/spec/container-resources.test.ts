@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { NodeletError } from '../../src/base/errors.js';
 import { newLinuxContainerResources as resources } from '../../src/ports/cri/messages.js';
 import type { LinuxContainerResources } from '../../src/ports/cri/messages.js';
-import { cgroupLimits, fieldOfLimit, podResources } from '../../src/spec/cgroup-limits.js';
-import { mergeResources, ociLimits } from '../../src/spec/container-resources.js';
-import { cpuRanges, cpusIn } from '../../src/spec/cpu-list.js';
-import { validatePodResources, validateResources } from '../../src/spec/resources-validate.js';
+import { cgroupLimits, fieldOfLimit, podResources } from '../../src/spec/resources/cgroup-limits.js';
+import { mergeResources, ociLimits } from '../../src/spec/resources/container-resources.js';
+import { cpuRanges, cpusIn } from '../../src/spec/resources/cpu-list.js';
+import { validatePodResources, validateResources } from '../../src/spec/resources/resources-validate.js';
 import { plainMachine } from './plain-machine.js';
 
 const v1 = plainMachine;

@@ -12,7 +12,7 @@ import {
   newPodSandboxConfig,
 } from '../../src/ports/cri/messages.js';
 import type { ContainerConfig, LinuxContainerSecurityContext } from '../../src/ports/cri/messages.js';
-import { noCapabilities } from '../../src/spec/capabilities.js';
+import { noCapabilities } from '../../src/spec/security/capabilities.js';
 import { buildContainerSpec } from '../../src/spec/container-spec.js';
 import type { ContainerSpecInput } from '../../src/spec/container-spec.js';
 import { plainMachine } from './plain-machine.js';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { newDevice } from '../../src/ports/cri/messages.js';
 import type { Device } from '../../src/ports/cri/messages.js';
-import { devicePermissions, devicePlace, validateDevices } from '../../src/spec/device-validate.js';
+import { devicePermissions, devicePlace, validateDevices } from '../../src/spec/devices/device-validate.js';
 
 const fuse = (set: Partial<Device> = {}) =>
   newDevice({ host_path: '/dev/fuse', container_path: '/dev/fuse', permissions: 'rw', ...set });

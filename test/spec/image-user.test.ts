@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { newInt64Value, newLinuxContainerSecurityContext } from '../../src/ports/cri/messages.js';
 import type { LinuxContainerSecurityContext } from '../../src/ports/cri/messages.js';
-import { resolveImageUser } from '../../src/spec/image-user.js';
+import { resolveImageUser } from '../../src/spec/security/image-user.js';
 
 const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n77:x:88:88::/:\n';
 const group = 'root:x:0:\napp:x:1000:\nstaff:x:3000:other,app\n';

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { describeProblem, manifestMaxBytes, parseManifest } from '../../src/spec/manifest-parse.js';
+import { describeProblem, manifestMaxBytes, parseManifest } from '../../src/spec/manifests/manifest-parse.js';
 
 const folder = 'test/data/manifests';
 const parse = (path: string) => parseManifest(fs.readFileSync(`${folder}/${path}`, 'utf8'), path);

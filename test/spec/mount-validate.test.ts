@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { newImageSpec, newMount } from '../../src/ports/cri/messages.js';
 import type { Mount } from '../../src/ports/cri/messages.js';
-import { cleanContainerPath, validateMounts } from '../../src/spec/mount-validate.js';
+import { cleanContainerPath, validateMounts } from '../../src/spec/mounts/mount-validate.js';
 
 const bind = (set: Partial<Mount> = {}) => newMount({ container_path: '/in', host_path: '/out', ...set });
 const image = (set: Partial<Mount> = {}) =>

@@ -26,7 +26,7 @@ import type {
 } from '../../src/ports/cri/messages.js';
 import { containerNamespaces } from '../../src/spec/container-namespaces.js';
 import { validateContainerConfig } from '../../src/spec/container-validate.js';
-import { podIdMapping } from '../../src/spec/id-mappings.js';
+import { podIdMapping } from '../../src/spec/mounts/id-mappings.js';
 import { validateSandboxConfig } from '../../src/spec/sandbox-validate.js';
 import { plainMachine } from './plain-machine.js';
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { parseNodeConfig } from '../../src/spec/node-config-parse.js';
+import { parseNodeConfig } from '../../src/spec/config/node-config-parse.js';
 
 const parse = (text: string, overrides = {}) =>
   parseNodeConfig(text, { fileName: 'config.yaml', hostName: 'node-a', overrides });

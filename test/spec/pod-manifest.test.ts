@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { describeProblem, parseManifest } from '../../src/spec/manifest-parse.js';
-import { milliCpu, parseQuantity, quantityBytes } from '../../src/spec/pod-quantity.js';
+import { describeProblem, parseManifest } from '../../src/spec/manifests/manifest-parse.js';
+import { milliCpu, parseQuantity, quantityBytes } from '../../src/spec/manifests/pod-quantity.js';
 
 const web = `apiVersion: v1
 kind: Pod

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { oomScoreAdj, qosClass } from '../../src/spec/pod-qos.js';
-import type { PodContainer, PodManifest } from '../../src/spec/pod-types.js';
+import { oomScoreAdj, qosClass } from '../../src/spec/manifests/pod-qos.js';
+import type { PodContainer, PodManifest } from '../../src/spec/manifests/pod-types.js';
 
 type Resources = PodContainer['resources'];
 const podOf = (...all: Resources[]): PodManifest => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { expandVariables, variablesOf } from '../../src/spec/pod-variables.js';
+import { expandVariables, variablesOf } from '../../src/spec/manifests/pod-variables.js';
 
 describe('variables in a Pod ($(NAME))', () => {
   const variables = new Map([

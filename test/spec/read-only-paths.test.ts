@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readOnlyPaths } from '../../src/spec/read-only-paths.js';
+import { readOnlyPaths } from '../../src/spec/mounts/read-only-paths.js';
 
 describe('spec: read-only paths', () => {
   it('are followed by the read-only mounts below them, which crun would leave writable', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { seccompDefault } from '../../src/spec/seccomp-default.js';
-import { parseSeccompProfile } from '../../src/spec/seccomp-parse.js';
-import { seccompFor } from '../../src/spec/seccomp-profile.js';
+import { seccompDefault } from '../../src/spec/security/seccomp-default.js';
+import { parseSeccompProfile } from '../../src/spec/security/seccomp-parse.js';
+import { seccompFor } from '../../src/spec/security/seccomp-profile.js';
 
 const target = { architecture: 'x64', kernelRelease: '6.1.0' };
 const refusedFor = (capabilities: string[], architecture = 'x64') =>

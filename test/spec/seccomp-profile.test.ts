@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { parseSeccompProfile } from '../../src/spec/seccomp-parse.js';
-import { seccompFor } from '../../src/spec/seccomp-profile.js';
+import { parseSeccompProfile } from '../../src/spec/security/seccomp-parse.js';
+import { seccompFor } from '../../src/spec/security/seccomp-profile.js';
 
 const target = { architecture: 'x64', kernelRelease: '6.1.0-13-amd64' };
 const parse = (profile: object) => parseSeccompProfile(JSON.stringify(profile));

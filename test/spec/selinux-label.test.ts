@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { newSELinuxOption } from '../../src/ports/cri/messages.js';
-import { parseContainerContexts, selinuxLabels } from '../../src/spec/selinux-label.js';
+import { parseContainerContexts, selinuxLabels } from '../../src/spec/security/selinux-label.js';
 
 /** As Fedora's policy has it. */
 const recorded = `process = "system_u:system_r:container_t:s0"

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { parseNodeConfig } from '../../src/spec/node-config-parse.js';
-import { chosenClass } from '../../src/spec/service-class.js';
+import { parseNodeConfig } from '../../src/spec/config/node-config-parse.js';
+import { chosenClass } from '../../src/spec/devices/service-class.js';
 
 const parse = (text: string) => parseNodeConfig(text, { fileName: 'config.yaml', hostName: 'node' });
 

@@ -16,7 +16,7 @@ import {
   newRemoveImageRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Host } from '../../../src/ports/host.js';
-import type { RegistryConfig } from '../../../src/spec/node-config.js';
+import type { RegistryConfig } from '../../../src/spec/config/node-config.js';
 import { RegistryDouble } from './registry-double.js';
 
 interface WorldOptions {

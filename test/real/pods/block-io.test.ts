@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import { createFiles } from '../../../src/host/files.js';
-import { matchingBlockDevices } from '../../../src/pods/block-devices.js';
+import { matchingBlockDevices } from '../../../src/pods/devices/block-devices.js';
 import { newContainerMetadata } from '../../../src/ports/cri/messages.js';
 import { PodClient, failure } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { newCapability, newInt64Value, newMount } from '../../../src/ports/cri/messages.js';
 import type { LinuxContainerSecurityContext } from '../../../src/ports/cri/messages.js';
-import { capabilityNames, processCapabilities } from '../../../src/spec/capabilities.js';
+import { capabilityNames, processCapabilities } from '../../../src/spec/security/capabilities.js';
 import { PodClient, failure, secured, statusFields } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';

@@ -10,7 +10,7 @@ import type {
   LinuxContainerSecurityContext,
   LinuxSandboxSecurityContext,
 } from '../../../src/ports/cri/messages.js';
-import { seccompDefault } from '../../../src/spec/seccomp-default.js';
+import { seccompDefault } from '../../../src/spec/security/seccomp-default.js';
 import { PodClient, failure, secured } from '../pod-client.js';
 import { startRealNode } from '../real-node.js';
 import type { RealNode } from '../real-node.js';

@@ -1,4 +1,4 @@
-import type { NodeConfig } from '../../../src/spec/node-config.js';
+import type { NodeConfig } from '../../../src/spec/config/node-config.js';
 
 /** Configuration of every simulated node. */
 export const simConfig: NodeConfig = {
