@@ -1,10 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { NodeletError } from '../base/errors.js';
 import type { Files } from '../ports/files.js';
 import { absentAsUndefined } from './absent.js';
 import { chooseCalls } from './file-calls.js';
+import { takeFromFifo, writeToFifo } from './fifo.js';
 import { FolderWatch } from './folder-watch.js';
+import { gzip } from './gzip.js';
+import { renameIfFree } from './rename-if-free.js';
 import { realPathIn } from './rooted-path.js';
 import { removeTree } from './tree-removal.js';
 
@@ -41,6 +43,8 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
       }
     },
     rename: (from, to) => callsFor(from).rename(from, to),
+    renameIfFree,
+    gzip,
     makeDir: (dir, mode = 0o755) => callsFor(dir).makeDir(dir, mode),
     setOwner: (file, { uid, gid }) => fs.promises.lchown(file, uid, gid),
     removeTree: (target) => removeTree(target, callsFor(target)),
@@ -75,13 +79,8 @@ export function createFiles(tmpfsDirs: readonly string[] = []): Files {
         // EINVAL: it is there, and no symlink.
         return code(thrown) === 'EINVAL' ? undefined : absentAsUndefined(thrown);
       }),
-    writeToFifo: async (fifo, text) => {
-      const flags = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
-      const file = await fs.promises.open(fifo, flags).catch((thrown: unknown) => {
-        throw new NodeletError('wrong-state', `nobody reads ${fifo}`, { cause: thrown });
-      });
-      await file.write(text).finally(() => file.close());
-    },
+    writeToFifo,
+    takeFromFifo,
     watch: (dir, changed) => {
       const watch = new FolderWatch(dir, changed);
       return () => watch.stop();

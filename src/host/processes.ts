@@ -3,6 +3,7 @@ import type { ProcessIdentity, Processes } from '../ports/processes.js';
 import { ChildReaper } from './child-reaper.js';
 import { startMonitor } from './monitor-start.js';
 import { moveOomScore } from './oom-score.js';
+import { hasOpen } from './open-files.js';
 import { hasEnded, identify, kill, waitGone } from './process-identity.js';
 import { allProcesses, killTree } from './process-tree.js';
 import { markName } from './posix-spawn.js';
@@ -17,6 +18,7 @@ export function createProcesses(): Processes {
     startMonitor: (options) => startMonitor(reaper, options),
     sealed: createSealedPrograms(),
     identify,
+    hasOpen,
     kill,
     moveOomScore,
     killTree: async ({ pid, startTicks }) => {

@@ -28,6 +28,14 @@ export interface Files {
   writeAtomic(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** Moves a file over another on the same file system: readers see the one or the other. */
   rename(from: string, to: string): Promise<void>;
+  /** As rename to a name that is free: false, and nothing has changed, where it is taken or there is no such file. */
+  renameIfFree(from: string, to: string): Promise<boolean>;
+  /**
+   * Packs a file with gzip(1) into another one, replacing it, a piece at a time and off the event loop; it has the mode, owner
+   * and time of its source, and is on the disk when this resolves. `not-found` where there is no such source; whatever fails
+   * it, the signal too, leaves no target.
+   */
+  gzip(paths: { from: string; to: string }, signal: AbortSignal): Promise<void>;
   /** mkdir -p; `mode` (default 0o755) for the folders it makes. */
   makeDir(path: string, mode?: number): Promise<void>;
   /** Gives an existing file or folder, not what is in it, to another user and group. */
@@ -48,6 +56,8 @@ export interface Files {
   readLink(path: string): Promise<string | undefined>;
   /** Writes into an existing FIFO without waiting for a reader; `wrong-state` when nobody reads it. */
   writeToFifo(path: string, text: string): Promise<void>;
+  /** Takes out of a FIFO what was written and nobody has read yet; empty where that is nothing, or there is no FIFO. */
+  takeFromFifo(path: string): Promise<string>;
   /** Calls `changed` with a name whenever an entry of the folder appears, changes or goes; returns the stop function. Events may be coalesced, the first call must follow a change made after `watch` returned. The folder may come later, or go and come back: all its entries are told then. */
   watch(dir: string, changed: (name: string) => void): () => void;
 }

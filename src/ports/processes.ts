@@ -64,6 +64,11 @@ export interface Processes {
   sealed(program: string): Promise<string>;
   /** Identity of a live process; undefined when there is none (a zombie counts as none). */
   identify(pid: number): ProcessIdentity | undefined;
+  /**
+   * Whether the process has open the very file that is at `path` now, whatever name that had when it was opened; false where
+   * either has gone.
+   */
+  hasOpen(process: ProcessIdentity, path: string): Promise<boolean>;
   /** Sends a signal by number; false when the process has gone (or is another one by now). */
   kill(process: ProcessIdentity, signal: number): boolean;
   /**

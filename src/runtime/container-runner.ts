@@ -2,6 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import type { ContainerId, SandboxId } from '../base/ids.js';
 import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
 import type { CheckpointRequest } from './checkpoint.js';
+import type { LogTarget } from './log-reopen.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import type { RuntimeFeatures } from './runtime-features.js';
 
@@ -106,8 +107,8 @@ export interface ContainerRunner {
   requireCheckpoints(target: RunnerTarget): Promise<void>;
   /** Writes the state of a running container's processes; they go on. `deadline` naming `timeout` when it took too long: the container may be left frozen then. */
   checkpoint(request: CheckpointRequest, ctx: CallContext): Promise<void>;
-  /** Asks the monitor to reopen its log file; returns once the file exists again. */
-  reopenLog(target: RunnerTarget & { logPath: string | undefined }, ctx: CallContext): Promise<void>;
+  /** Lets the monitor go on in a new file at its log's path, and returns once it does (log-reopen.ts). */
+  reopenLog(target: LogTarget, ctx: CallContext): Promise<void>;
   /** The exit of a container, undefined while it has none. */
   readExit(id: ContainerId): Promise<ExitRecord | undefined>;
   /** Forgets the exit file. */

@@ -7,11 +7,12 @@ import type { NodeConfig } from '../spec/config/node-config.js';
 import { attach } from './attach.js';
 import type { ContainerRunner, RunnerTarget } from './container-runner.js';
 import { checkpoint, requireCheckpoints } from './checkpoint.js';
-import { monitorArgv, parseReport, reopenCommand } from './conmon.js';
+import { monitorArgv, parseReport } from './conmon.js';
 import type { ExecParts } from './exec.js';
 import { execInteractive, execSync } from './exec.js';
 import { ExitFiles } from './exit-files.js';
 import { endLeftExecs } from './left-execs.js';
+import { LogReopener } from './log-reopen.js';
 import { RuntimeHandlers } from './runtime-handlers.js';
 import { toolError } from './tool-error.js';
 
@@ -27,8 +28,6 @@ export interface RunnerParts extends Pick<
 }
 
 const toolTimeoutMs = 60_000;
-const logReopenPatienceMs = 5_000;
-const logReopenPollMs = 5;
 const monitorPatienceMs = 2_000;
 const killPatienceMs = 5_000;
 const sigkill = 9;
@@ -36,6 +35,7 @@ const sigkill = 9;
 /** Containers by an OCI runtime (crun, runc) under conmon, with a state root of nodelet's own. */
 export function createContainerRunner(parts: RunnerParts): ContainerRunner {
   const { config, processes, interactive, connections, files, cgroups, clock, random, log } = parts;
+  const logs = new LogReopener({ files, processes, clock, log });
   const exits = new ExitFiles(`${config.runDir}/exits`, files);
   const monitorGroup = `${config.cgroupParent}/monitors`;
   // conmon takes its arguments for text of the locale, and in the plain one refuses all that is not ASCII.
@@ -258,15 +258,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
       }
       return found;
     },
-    reopenLog: async (target, ctx) => {
-      await files.writeToFifo(`${target.bundle}/ctl`, reopenCommand);
-      if (target.logPath === undefined) return;
-      for (let waitedMs = 0; waitedMs < logReopenPatienceMs; waitedMs += logReopenPollMs) {
-        if ((await files.stat(target.logPath)) !== undefined) return;
-        await clock.sleep(logReopenPollMs, ctx.signal);
-      }
-      throw new NodeletError('tool-failed', 'the monitor did not reopen the log file');
-    },
+    reopenLog: (target, ctx) => logs.reopen(target, ctx),
     readExit: (id) => exits.read(id),
     forgetExit: (id) => exits.remove(id),
     exits: () => exits.ids(),

@@ -76,6 +76,7 @@ export class AgentWorld {
     return {
       setOwner: async () => undefined,
       writeToFifo: async () => undefined,
+      takeFromFifo: async () => '',
       readLink: async () => undefined,
       realPath: async (path) => (this.tree.has(path) || under(path).length > 0 ? path : undefined),
       realPathIn: async (root, path) => (this.tree.has(`${root}${path}`) ? `${root}${path}` : undefined),
@@ -85,6 +86,13 @@ export class AgentWorld {
         this.tree.set(to, this.tree.get(from) ?? '');
         this.tree.delete(from);
       },
+      renameIfFree: async (from, to) => {
+        const text = this.tree.get(from);
+        if (text === undefined || this.tree.has(to)) return false;
+        this.tree.set(to, text);
+        return this.tree.delete(from);
+      },
+      gzip: async ({ from, to }) => void this.tree.set(to, `gz ${this.tree.get(from) ?? ''}`),
       makeDir: async (path) => void this.tree.set(`${path}/.`, ''),
       removeTree: async (path) => [path, ...under(path)].forEach((key) => this.tree.delete(key)),
       list: async (path) =>
@@ -93,7 +101,16 @@ export class AgentWorld {
           .sort(),
       stat: async (path): Promise<FileStat | undefined> => {
         const kind = this.tree.has(path) ? 'file' : under(path).length > 0 ? 'dir' : undefined;
-        return kind && { kind, sizeBytes: 0, mode: 0o755, uid: 0, gid: 0, mtimeMs: 0 };
+        return (
+          kind && {
+            kind,
+            sizeBytes: this.tree.get(path)?.length ?? 0,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtimeMs: 0,
+          }
+        );
       },
       watch: (dir, changed) => {
         const fire = (): void => changed(dir);

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { ContractFactory } from './contract.js';
 import { declareContract, eventually, outcomeOf } from './contract.js';
@@ -30,6 +31,31 @@ export function filesContract(factory: ContractFactory): void {
       expect((await files.read(`${dir}/old`))?.toString()).to.equal('new');
       expect(await files.stat(`${dir}/old`)).to.include({ mode: 0o600 });
       expect(await files.list(dir)).to.deep.equal(['old']);
+    },
+    'moves a file to a free name only': async ({ host: { files }, dir }) => {
+      await files.writeAtomic(`${dir}/one`, 'one');
+      await files.writeAtomic(`${dir}/two`, 'two');
+      expect(await files.renameIfFree(`${dir}/one`, `${dir}/two`)).to.equal(false);
+      expect(await files.renameIfFree(`${dir}/absent`, `${dir}/three`)).to.equal(false);
+      expect(await files.renameIfFree(`${dir}/one`, `${dir}/three`)).to.equal(true);
+      expect(await files.list(dir)).to.deep.equal(['three', 'two']);
+      expect((await files.read(`${dir}/three`))?.toString()).to.equal('one');
+      expect((await files.read(`${dir}/two`))?.toString()).to.equal('two');
+    },
+    'packs a file into another, as old and as private': async ({ host: { files, clock }, dir }) => {
+      const signal = new AbortController().signal;
+      const text = 'a line of a log\n'.repeat(100_000);
+      await files.writeAtomic(`${dir}/log`, text, 0o600);
+      await clock.sleep(20);
+      const plain = await files.stat(`${dir}/log`);
+      for (const _ of [1, 2]) await files.gzip({ from: `${dir}/log`, to: `${dir}/log.gz` }, signal);
+      const packed = await files.stat(`${dir}/log.gz`);
+      expect(packed).to.include({ mode: 0o600, uid: plain?.uid, gid: plain?.gid });
+      expect(packed?.mtimeMs).to.be.closeTo(plain?.mtimeMs ?? 0, 1);
+      expect(gunzipSync((await files.read(`${dir}/log.gz`)) ?? '').toString()).to.equal(text);
+      const absent = files.gzip({ from: `${dir}/absent`, to: `${dir}/absent.gz` }, signal);
+      expect(await outcomeOf(absent)).to.equal('not-found');
+      expect(await files.list(dir)).to.deep.equal(['log', 'log.gz']);
     },
     'lists names in order': async ({ host: { files }, dir }) => {
       for (const name of ['b', 'c', 'a']) await files.writeAtomic(`${dir}/${name}`, '');
@@ -83,6 +109,9 @@ export function filesContract(factory: ContractFactory): void {
     },
     'refuses to write into a pipe that is not there': async ({ host: { files }, dir }) => {
       expect(await outcomeOf(files.writeToFifo(`${dir}/absent`, 'x'))).to.equal('wrong-state');
+    },
+    'takes nothing out of a pipe that is not there': async ({ host: { files }, dir }) => {
+      expect(await files.takeFromFifo(`${dir}/absent`)).to.equal('');
     },
   });
 }

@@ -99,14 +99,14 @@ class Container {
     ];
   }
 
-  async monitor(): Promise<{ report: string }> {
+  async monitor(log = `${this.world.dir}/log`): Promise<{ report: string }> {
     return this.world.host.processes.startMonitor({
       argv: [
         '/usr/bin/conmon',
         ...['--api-version', '1', '-c', this.id, '-u', this.id, '-n', this.id, '-r', this.runtime],
         ...['-b', this.bundle, '-p', `${this.bundle}/pid`, '-P', `${this.bundle}/monitor.pid`],
         ...['--exit-dir', `${this.world.dir}/exits`, '--persist-dir', this.bundle],
-        ...['--socket-dir-path', this.bundle, '--full-attach', '-l', `k8s-file:${this.world.dir}/log`],
+        ...['--socket-dir-path', this.bundle, '--full-attach', '-l', `k8s-file:${log}`],
         ...['--runtime-arg', '--root', '--runtime-arg', this.root],
       ],
       cwd: this.bundle,
@@ -271,6 +271,42 @@ export function monitorContract(factory: ContractFactory, runtime: string): void
         (await monitorOf(world, container)) === undefined ? true : undefined,
       );
       expect(await world.host.files.list(`${world.dir}/exits`)).to.deep.equal([]);
+    },
+    'opens its log anew at the command, in place of what is there, and no other file': async (world) => {
+      const { files, processes } = world.host;
+      const container = await prepared(world, forever);
+      await container.monitor();
+      await container.call('start', container.id);
+      const monitor = await monitorOf(world, container);
+      if (monitor === undefined) throw new Error('there is no monitor');
+      const [log, moved] = [`${world.dir}/log`, `${world.dir}/log.1`];
+      expect(await processes.hasOpen(monitor, log)).to.equal(true);
+      await files.rename(log, moved);
+      await files.writeAtomic(log, 'somebody else');
+      expect(await processes.hasOpen(monitor, moved)).to.equal(true);
+      expect(await processes.hasOpen(monitor, log)).to.equal(false);
+      await files.writeToFifo(`${container.bundle}/ctl`, '2 0 0\n');
+      await eventually(world, 'the new log', async () =>
+        (await processes.hasOpen(monitor, log)) ? true : undefined,
+      );
+      expect((await files.stat(log))?.sizeBytes).to.equal(0);
+      expect(await files.takeFromFifo(`${container.bundle}/ctl`)).to.equal('');
+      expect(await files.list(world.dir))
+        .to.include.members(['log', 'log.1'])
+        .and.not.include('log.tmp');
+      processes.kill(monitor, sigkill);
+      await processes.waitGone(monitor, 5_000);
+      expect(await processes.hasOpen(monitor, log)).to.equal(false);
+    },
+    'ends when it can not make the new log': async (world) => {
+      const container = await prepared(world, forever);
+      await world.host.files.makeDir(`${world.dir}/logs`);
+      await container.monitor(`${world.dir}/logs/log`);
+      const monitor = await monitorOf(world, container);
+      if (monitor === undefined) throw new Error('there is no monitor');
+      await world.host.files.removeTree(`${world.dir}/logs`);
+      await world.host.files.writeToFifo(`${container.bundle}/ctl`, '2 0 0\n');
+      expect(await world.host.processes.waitGone(monitor, 5_000)).to.equal(true);
     },
     'leaves the container running when it is killed itself': async (world) => {
       const container = await prepared(world, forever);

@@ -130,7 +130,8 @@ export function containerVerbs(pods: Pods, services: SettleServices) {
     },
     ReopenContainerLog: async (request, ctx) => {
       const record = runningContainer(pods, request.container_id);
-      await runner.reopenLog({ ...containerTarget(pods, record), logPath: record.logPath }, ctx);
+      const { logPath, monitor } = record;
+      await runner.reopenLog({ ...containerTarget(pods, record), logPath, monitor }, ctx);
       return newReopenContainerLogResponse();
     },
   } satisfies Partial<RuntimeVerbs>;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -55,6 +56,29 @@ for (const { what: where, mount } of places)
         expect(failure).to.be.instanceOf(Error);
         expect(fs.readdirSync(dir)).to.deep.equal(['taken']);
       });
+    });
+
+    it('what is in a pipe can be taken out by another than its reader', async () => {
+      const pipe = `${dir}/pipe`;
+      execFileSync('mkfifo', [pipe]);
+      expect(await files.takeFromFifo(pipe)).to.equal('');
+      // As conmon holds its own: open both ways, so that no end of file comes.
+      const held = fs.openSync(pipe, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+      expect(await files.takeFromFifo(pipe)).to.equal('');
+      for (const text of ['2 0 0\n', '1 24 80\n']) await files.writeToFifo(pipe, text);
+      expect(await files.takeFromFifo(pipe)).to.equal('2 0 0\n1 24 80\n');
+      expect(await files.takeFromFifo(pipe)).to.equal('');
+      fs.closeSync(held);
+    });
+
+    it('what is packed leaves nothing behind when it is called off', async () => {
+      fs.writeFileSync(`${dir}/log`, Buffer.alloc(8 * 1024 * 1024, 'x'));
+      const abort = new AbortController();
+      const packing = files.gzip({ from: `${dir}/log`, to: `${dir}/log.gz` }, abort.signal);
+      await until('the packed file', () => fs.existsSync(`${dir}/log.gz`));
+      abort.abort();
+      expect(await packing.catch((thrown: unknown) => thrown)).to.be.instanceOf(Error);
+      expect(fs.readdirSync(dir)).to.deep.equal(['log']);
     });
 
     describe('removeTree', () => {

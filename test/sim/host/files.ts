@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { normalize } from 'node:path/posix';
 import { NodeletError } from '../../../src/base/errors.js';
 import type { Files } from '../../../src/ports/files.js';
@@ -38,10 +39,22 @@ export function simFiles(session: Session): Files {
       }),
     rename: (from, to) =>
       session.effect('files.rename', to, () => {
+        files.move(from, to);
+      }),
+    renameIfFree: (from, to) =>
+      session.effect('files.renameIfFree', to, () => {
+        if (files.find(to) !== undefined || files.find(from) === undefined) return false;
+        files.move(from, to);
+        return true;
+      }),
+    gzip: ({ from, to }) =>
+      session.effect('files.gzip', to, (cut) => {
         const node = files.find(from);
-        if (node?.kind !== 'file') throw new NodeletError('bug', `ENOENT: no such file, ${from}`);
-        files.remove(from);
-        files.write(to, node.content.toString(), node.mode);
+        if (node?.kind !== 'file') throw new NodeletError('not-found', `there is no file ${from}`);
+        files.write(to, '', node.mode);
+        cut();
+        files.write(to, gzipSync(node.content), node.mode);
+        Object.assign(files.find(to) ?? {}, { mtimeMs: node.mtimeMs, uid: node.uid, gid: node.gid });
       }),
     makeDir: (path, mode = 0o755) =>
       session.effect('files.makeDir', path, () => void files.makeDir(path, mode)),
@@ -87,7 +100,20 @@ export function simFiles(session: Session): Files {
         if (!isRead || processes.get(monitor) === undefined) {
           throw new NodeletError('wrong-state', `nobody reads ${path}`);
         }
-        clock.after(1, () => node.reader?.(text));
+        node.unread += text;
+        clock.after(1, () => {
+          const { unread } = node;
+          node.unread = '';
+          if (unread !== '' && processes.get(monitor) !== undefined) node.reader?.(unread);
+        });
+      }),
+    takeFromFifo: (path) =>
+      session.effect('files.takeFromFifo', path, () => {
+        const node = files.find(path);
+        if (node?.kind !== 'fifo') return '';
+        const { unread } = node;
+        node.unread = '';
+        return unread;
       }),
     watch: (dir, changed) => {
       const stop = session.effectNow('files.watch', dir, () =>

@@ -30,6 +30,11 @@ export function simProcesses(session: Session): Processes {
       const process = processes.get(pid);
       return process === undefined ? undefined : { pid, startTicks: process.startTicks };
     },
+    hasOpen: (process, path) =>
+      session.effect('processes.hasOpen', path, () => {
+        const open = processes.is(process) ? processes.get(process.pid)?.open : undefined;
+        return open !== undefined && open === machine.files.find(path);
+      }),
     kill: (process, signal) =>
       session.effectNow('processes.kill', `${process.pid} ${signal}`, () => {
         if (!processes.is(process)) return false;

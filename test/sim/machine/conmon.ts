@@ -40,7 +40,7 @@ export class ConmonModel {
       onSignal: (signal) => 128 + signal,
     });
     files.write(option('-P'), String(monitor.pid));
-    this.openControl(bundle, option('-l'));
+    this.openLog(monitor, bundle, option('-l'));
     const runtimeArgs = argv.flatMap((arg, index) => (argv[index - 1] === '--runtime-arg' ? [arg] : []));
     const create = ['create', '--bundle', bundle, '--pid-file', pidFile, id];
     let created: ToolOutcome;
@@ -62,15 +62,34 @@ export class ConmonModel {
     return { report: JSON.stringify({ data: known.process.pid }), stderr: '' };
   }
 
-  /** The control pipe of the bundle, which makes it open its log anew. */
-  private openControl(bundle: string, log: string): void {
+  /** Opens the log, and the control pipe of the bundle, which makes it open its log anew. */
+  private openLog(monitor: SimProcess, bundle: string, log: string): void {
     const { files, clock } = this.machine;
-    const logPath = log.startsWith('k8s-file:') ? log.slice('k8s-file:'.length) : undefined;
-    const openLog = () => {
-      if (logPath !== undefined && files.find(logPath) === undefined) files.write(logPath, '', 0o600);
+    const path = log.startsWith('k8s-file:') ? log.slice('k8s-file:'.length) : undefined;
+    const open = (name: string) => {
+      const node = files.find(name);
+      if (node?.kind === 'file') monitor.open = node;
     };
-    openLog();
-    files.put(`${bundle}/ctl`, { kind: 'fifo', mode: 0o666, mtimeMs: clock.monotonicMs(), reader: openLog });
+    if (path !== undefined) {
+      if (files.find(path) === undefined) files.write(path, '', 0o600);
+      open(path);
+    }
+    const reader = (commands: string) => {
+      for (const command of commands.split('\n').slice(0, -1)) {
+        if (path === undefined || !command.startsWith('2 ')) continue;
+        if (files.find(parentOf(path)) === undefined) return this.machine.processes.end(monitor, 1);
+        files.write(`${path}.tmp`, '', 0o600);
+        open(`${path}.tmp`);
+        files.move(`${path}.tmp`, path);
+      }
+    };
+    files.put(`${bundle}/ctl`, {
+      kind: 'fifo',
+      mode: 0o666,
+      mtimeMs: clock.monotonicMs(),
+      unread: '',
+      reader,
+    });
   }
 
   private reap(monitor: SimProcess, known: ContainerTruth, exitFiles: string[]): void {

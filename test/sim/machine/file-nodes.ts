@@ -21,7 +21,9 @@ export interface PlainNode extends NodeCommon {
 
 export interface FifoNode extends NodeCommon {
   kind: 'fifo';
-  /** Takes what is written; undefined while nobody reads. */
+  /** What was written and not read yet. */
+  unread: string;
+  /** Takes all that is unread; undefined while nobody reads. */
   reader: ((text: string) => void) | undefined;
 }
 

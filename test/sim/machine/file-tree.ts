@@ -67,6 +67,14 @@ export class FileTree {
     return node?.kind === 'file' ? node.content.toString('utf8') : undefined;
   }
 
+  /** Gives a file another name, in place of what has it: whoever has the file open goes on in it. */
+  move(from: string, to: string): void {
+    const node = this.find(from);
+    if (node?.kind !== 'file') throw new NodeletError('bug', `ENOENT: no such file, ${from}`);
+    this.remove(from);
+    this.put(to, node);
+  }
+
   /** Removes one entry, whatever is below it; absent is a no-op. Mounts at or below it must be gone. */
   remove(path: string): void {
     const left = this.mounts.list(path)[0];

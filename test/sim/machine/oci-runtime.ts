@@ -95,7 +95,13 @@ export class OciRuntimeModel {
     this.machine.truth.set(call.id, truth);
     void process.ended.then((exitCode) => (truth.exitCode = exitCode));
     if (call.pidFile !== undefined) files.write(call.pidFile, String(process.pid));
-    files.put(`${call.dir}/exec.fifo`, { kind: 'fifo', mode: 0o600, mtimeMs: 0, reader: undefined });
+    files.put(`${call.dir}/exec.fifo`, {
+      kind: 'fifo',
+      mode: 0o600,
+      mtimeMs: 0,
+      unread: '',
+      reader: undefined,
+    });
     const { pid, startTicks } = process;
     const status: Status = { pid, startTicks, bundle: call.bundle, cgroup };
     files.write(`${call.dir}/status`, JSON.stringify(status), 0o600);

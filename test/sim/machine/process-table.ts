@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from '../../../src/ports/processes.js';
+import type { PlainNode } from './file-nodes.js';
 
 /** What a process is made of, beyond its number. */
 export interface ProcessBirth {
@@ -17,6 +18,8 @@ export interface ProcessBirth {
 export interface SimProcess extends ProcessBirth, ProcessIdentity {
   ended: Promise<number>;
   alive: boolean;
+  /** The file that it writes to. */
+  open?: PlainNode;
 }
 
 interface Entry extends SimProcess {
