@@ -18,6 +18,7 @@ await runProgram(
     version: packageVersion(),
     serve: async (config) => (await import('./main/serve.js')).serve(config),
     teardown: async (config) => (await import('./main/serve.js')).tearDown(config),
+    terminalModes: async () => (await import('./host/terminal-modes.js')).terminalModes,
     machineFacts: async (config) => {
       const { gatherMachineFacts } = await import('./host/machine-facts.js');
       const { seccompPaths } = await import('./main/machine-limits.js');

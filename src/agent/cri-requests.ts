@@ -185,6 +185,7 @@ export function containerConfig(
     },
     log_path: containerLogFile(container.name, attempt),
     stdin: container.stdin ?? false,
+    stdin_once: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     linux: newLinuxContainerConfig({
       resources: containerResources(record.pod, container, config),

@@ -8,6 +8,7 @@ export interface ContainerStateShape {
     message?: string;
     startedAt?: string | null;
     finishedAt?: string | null;
+    containerID?: string;
   };
 }
 
@@ -22,11 +23,13 @@ export interface ContainerStatusShape {
   lastState?: ContainerStateShape;
 }
 
-interface ContainerShape {
+export interface ContainerShape {
   name: string;
   image?: string;
   command?: string[];
   args?: string[];
+  stdin?: boolean;
+  tty?: boolean;
   ports?: { name?: string; containerPort: number; hostPort?: number; protocol?: string }[];
 }
 

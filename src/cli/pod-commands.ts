@@ -1,9 +1,10 @@
-import type { Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { NodeletError } from '../base/errors.js';
+import type { TerminalModes } from '../ports/terminal-modes.js';
 import type { ApiClient } from './api-client.js';
+import { addAttach } from './attach-command.js';
 import { addDelete } from './delete-command.js';
 import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
@@ -25,16 +26,18 @@ export interface CliSurface {
   /** Path of the API socket, read after the flags were parsed. */
   apiSocket: () => string;
   /** This process' own streams. */
-  terminal: { stdin: ReadStream; stdout: WriteStream; stderr: Writable };
+  terminal: { stdin: ReadStream & { fd: number }; stdout: WriteStream; stderr: WriteStream };
+  terminalModes: () => Promise<TerminalModes>;
 }
 
-/** Adds apply, get, describe, logs, exec and delete. */
+/** Adds apply, get, describe, logs, exec, attach and delete. */
 export function addPodCommands(program: Command, surface: CliSurface): void {
   addApply(program, surface);
   addGet(program, surface);
   addDescribe(program, surface);
   addLogs(program, surface);
   addExec(program, surface);
+  addAttach(program, surface);
   addDelete(program, surface);
 }
 

@@ -14,6 +14,14 @@ export function requirePodKind(kind: string): void {
   throw new NodeletError('unsupported', `${kind} is no kind that nodelet keeps`, { remedy: 'use pods' });
 }
 
+/** The name in `POD` or `pod/POD`. */
+export function podNameOf(argument: string): string {
+  const slash = argument.indexOf('/');
+  if (slash < 0) return argument;
+  requirePodKind(argument.slice(0, slash));
+  return argument.slice(slash + 1);
+}
+
 /** A name such as `..` or `a/b` would make another path of it. */
 function nameIn(field: string, name: string): string {
   const { regex, maxLength, meaning } = nameForms.subdomain;

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { asNodeletError } from '../base/errors.js';
 import type { MachineFacts } from '../ports/machine-facts.js';
+import type { TerminalModes } from '../ports/terminal-modes.js';
 import type { NodeConfig } from '../spec/config/node-config.js';
 import type { NodeConfigOverrides } from '../spec/config/node-config-parse.js';
 import { createApiClient } from './api-client.js';
@@ -17,6 +18,7 @@ export interface CliActions {
   /** Removes all pods, the bridge and the nft table; the daemon must not be running. */
   teardown: (config: NodeConfig) => Promise<void>;
   machineFacts: (config: NodeConfig) => Promise<MachineFacts>;
+  terminalModes: () => Promise<TerminalModes>;
 }
 
 /** What a shell shows for a program that SIGPIPE ended. */
@@ -24,11 +26,12 @@ const brokenPipeCode = 141;
 
 /** Runs one command line; a NodeletError becomes one line on stderr and exit code 1, a bug keeps its stack. */
 export async function runProgram(actions: CliActions, argv: readonly string[]): Promise<void> {
-  // A reader that has had enough (`| head`) is no failure worth a stack.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(brokenPipeCode);
-    throw error;
-  });
+  // A reader that has had enough (`| head`), or a terminal that has hung up, is no failure worth a stack.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'EIO') process.exit(brokenPipeCode);
+      throw error;
+    });
   try {
     await buildProgram(actions).parseAsync(argv);
   } catch (thrown) {
@@ -78,6 +81,7 @@ export function buildProgram(actions: CliActions): Command {
     api: () => createApiClient(sockets().apiSocket),
     apiSocket: () => sockets().apiSocket,
     terminal: process,
+    terminalModes: actions.terminalModes,
     setExitCode: (code) => (process.exitCode = code),
   });
   addImageCommands(program, { socketPath: () => sockets().criSocket, out });

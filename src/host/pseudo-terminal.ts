@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import tty from 'node:tty';
 import { NodeletError } from '../base/errors.js';
 import type { TerminalSize } from '../ports/interactive-processes.js';
-import { bind, closeFd, errnoName, lastErrno } from './libc.js';
+import { bind, closeFd, errnoName, mustSucceed } from './libc.js';
+import { terminalModes } from './terminal-modes.js';
 
 const openMaster = bind<(flags: number) => number>('int posix_openpt(int flags)');
 const grant = bind<(fd: number) => number>('int grantpt(int fd)');
@@ -13,19 +14,12 @@ const slaveName = bind<(fd: number, name: Buffer, bytes: number) => number>(
 const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>(
   'int ioctl(int fd, unsigned long request, void *argument)',
 );
-const getAttributes = bind<(fd: number, termios: Buffer) => number>('int tcgetattr(int fd, void *termios)');
-const makeRaw = bind<(termios: Buffer) => void>('void cfmakeraw(void *termios)');
-const setAttributes = bind<(fd: number, when: number, termios: Buffer) => number>(
-  'int tcsetattr(int fd, int when, void *termios)',
-);
 
 /** O_RDWR, O_NOCTTY (the terminal is the child's, not the daemon's), O_NONBLOCK and O_CLOEXEC. */
 const openFlags = 0o2 | 0o400 | 0o4000 | 0o2000000;
 const setWindowSize = 0x5414;
-const now = 0;
-/** Generous upper bounds of the C structs. */
+/** A generous upper bound of a terminal's path. */
 const nameBytes = 64;
-const termiosBytes = 128;
 
 /** Both ends of a new pseudo-terminal: the master's descriptor and the slave's path. */
 export interface PseudoTerminal {
@@ -35,15 +29,15 @@ export interface PseudoTerminal {
 
 /** Opens a pseudo-terminal, pty(7). The caller closes the master, which does not block. */
 export function openPseudoTerminal({ relay, ...size }: TerminalSize & { relay: boolean }): PseudoTerminal {
-  const masterFd = must(openMaster(openFlags), 'opening a pseudo-terminal');
+  const masterFd = mustSucceed(openMaster(openFlags), 'opening a pseudo-terminal');
   try {
-    must(grant(masterFd), 'granting the pseudo-terminal');
-    must(unlock(masterFd), 'unlocking the pseudo-terminal');
+    mustSucceed(grant(masterFd), 'granting the pseudo-terminal');
+    mustSucceed(unlock(masterFd), 'unlocking the pseudo-terminal');
     const name = Buffer.alloc(nameBytes);
     const error = slaveName(masterFd, name, nameBytes);
     if (error !== 0)
       throw new NodeletError('tool-failed', `naming the pseudo-terminal failed: ${errnoName(error)}`);
-    if (relay) setRaw(masterFd);
+    if (relay) terminalModes.makeRaw(masterFd);
     setTerminalSize(masterFd, size);
     return { masterFd, slavePath: name.toString('utf8', 0, name.indexOf(0)) };
   } catch (thrown) {
@@ -57,7 +51,7 @@ export function setTerminalSize(fd: number, { columns, rows }: TerminalSize): vo
   const winsize = Buffer.alloc(8);
   winsize.writeUInt16LE(Math.min(rows, 0xffff), 0);
   winsize.writeUInt16LE(Math.min(columns, 0xffff), 2);
-  must(ioctl(fd, setWindowSize, winsize), 'setting the size of the terminal');
+  mustSucceed(ioctl(fd, setWindowSize, winsize), 'setting the size of the terminal');
 }
 
 /** Sets the size of the terminal that a process has as its stdin, in whatever mount namespace; none is no failure. */
@@ -74,16 +68,4 @@ export function setTerminalSizeOf(pid: number, size: TerminalSize): void {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-function setRaw(fd: number): void {
-  const termios = Buffer.alloc(termiosBytes);
-  must(getAttributes(fd, termios), 'reading the state of the terminal');
-  makeRaw(termios);
-  must(setAttributes(fd, now, termios), 'setting the terminal to raw');
-}
-
-function must(result: number, what: string): number {
-  if (result >= 0) return result;
-  throw new NodeletError('tool-failed', `${what} failed: ${errnoName(lastErrno())}`);
 }

@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { Host } from '../ports/host.js';
 import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
-import { resizeCommand } from './conmon.js';
 import type { AttachRequest } from './container-runner.js';
+import { TerminalSizes } from './terminal-sizes.js';
 
 /** The first byte of each packet that conmon sends: which stream the rest is of. */
 const pipes = { stdout: 2, stderr: 3 } as const;
@@ -12,7 +12,7 @@ const maxPacketBytes = 8 * 1024;
 /** Ctrl-D: a terminal has no half-close, this is what its end-of-file looks like. */
 const endOfTransmission = Buffer.from('\x04');
 
-export type AttachParts = Pick<Host, 'connections' | 'files'>;
+export type AttachParts = Pick<Host, 'connections' | 'files' | 'clock'>;
 
 /** Joins a running container's stdio through its monitor's attach socket, conmon(8). */
 export async function attach(request: AttachRequest, parts: AttachParts): Promise<InteractiveProcess> {
@@ -30,7 +30,7 @@ export async function attach(request: AttachRequest, parts: AttachParts): Promis
       },
     );
   }
-  return new Attachment(packets, request, parts.files);
+  return new Attachment(packets, request, parts);
 }
 
 class Attachment implements InteractiveProcess {
@@ -39,16 +39,19 @@ class Attachment implements InteractiveProcess {
   readonly stderr: PassThrough | undefined;
   /** 0 once the container, or its monitor, has closed its side. */
   readonly exited: Promise<number>;
+  private readonly sizes: TerminalSizes;
 
   constructor(
     private readonly packets: Duplex,
     private readonly request: AttachRequest,
-    private readonly files: AttachParts['files'],
+    parts: AttachParts,
   ) {
+    this.sizes = new TerminalSizes(`${request.bundle}/ctl`, parts);
     this.stderr = request.terminal ? undefined : new PassThrough();
     this.stdin = request.stdin ? this.input() : undefined;
     this.exited = new Promise((resolve) => {
       packets.once('close', () => {
+        this.sizes.stop();
         for (const stream of [this.stdout, this.stderr]) stream?.end();
         this.stdin?.destroy();
         resolve(0);
@@ -61,16 +64,13 @@ class Attachment implements InteractiveProcess {
     for (const stream of [this.stdout, this.stderr]) stream?.on('drain', () => packets.resume());
   }
 
-  resize({ columns, rows }: TerminalSize): void {
-    if (!this.request.terminal) return;
-    // A monitor that has ended meanwhile has no terminal either.
-    this.files
-      .writeToFifo(`${this.request.bundle}/ctl`, resizeCommand({ columns, rows }))
-      .catch(() => undefined);
+  resize(size: TerminalSize): void {
+    if (this.request.terminal) this.sizes.want(size);
   }
 
   /** Lets go of the container, which goes on. */
   kill(): void {
+    this.sizes.stop();
     // conmon takes the end of any connection for the end of a stdin that is open once: one that only
     // listened must not end it, and stays, with nobody behind it, as long as the container.
     if (this.request.stdinOnce && !this.request.stdin) {

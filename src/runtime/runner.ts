@@ -228,7 +228,7 @@ export function createContainerRunner(parts: RunnerParts): ContainerRunner {
     },
     execSync: async (request, ctx) => execSync(request, await execParts(request.handler), ctx),
     execInteractive: async (request) => execInteractive(request, await execParts(request.handler)),
-    attach: (request) => attach(request, { connections, files }),
+    attach: (request) => attach(request, { connections, files, clock }),
     requireCheckpoints: async ({ handler }) => requireCheckpoints(handler, await checkpointParts(handler)),
     checkpoint: async (request, ctx) => checkpoint(request, await checkpointParts(request.handler), ctx),
     remove: removeFromRuntime,

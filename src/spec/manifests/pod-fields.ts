@@ -87,10 +87,11 @@ const container: FieldRule = {
     ),
     securityContext: containerSecurity,
     stdin: flag,
+    stdinOnce: flag,
     tty: flag,
   },
   notYet: words(`envFrom lifecycle livenessProbe readinessProbe resizePolicy restartPolicy restartPolicyRules
-    startupProbe stdinOnce terminationMessagePath terminationMessagePolicy volumeDevices`),
+    startupProbe terminationMessagePath terminationMessagePolicy volumeDevices`),
 };
 
 const volume: FieldRule = {

@@ -52,6 +52,8 @@ export interface PodContainer {
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
   securityContext?: ContainerSecurity;
   stdin?: boolean;
+  /** Whether stdin ends with the first client that has attached to it. */
+  stdinOnce?: boolean;
   tty?: boolean;
 }
 
