@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startStreamClient } from './client-process.js';
 import { connect } from './connect.js';
 import { measure } from './measure.js';
 import type { RuntimeReport } from './measure.js';
@@ -35,7 +36,8 @@ async function main(): Promise<void> {
   console.log(`bench: run ${shop.id} in ${shop.dir}`);
   let reports: RuntimeReport[] = [];
   try {
-    reports = await measure(await startRuntimes(shop, options), options);
+    const client = startStreamClient(shop);
+    reports = await measure(await startRuntimes(shop, options), client, options);
   } catch (thrown) {
     const reason: unknown = interrupt.signal.aborted ? interrupt.signal.reason : thrown;
     console.error('bench: failed:', reason);

@@ -61,6 +61,20 @@ function memoryMb(pid: number): { pssMb: number; rssMb: number } {
   return { pssMb: megabytes('Pss'), rssMb: megabytes('Rss') };
 }
 
+/** By how much a process' resident memory grows at its peak while something goes on, megabytes. */
+export async function peakGrowthMb(pid: number, work: () => Promise<void>): Promise<number> {
+  // Sets the peak (VmHWM) to what is resident now, proc(5).
+  fs.writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  const beforeMb = statusMb(pid, 'VmRSS');
+  await work();
+  return Math.max(0, statusMb(pid, 'VmHWM') - beforeMb);
+}
+
+function statusMb(pid: number, name: 'VmRSS' | 'VmHWM'): number {
+  const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  return (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) * 1024) / 1e6;
+}
+
 function* allProcesses(): Generator<[pid: number, argv: string]> {
   for (const name of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;

@@ -42,8 +42,20 @@ export interface LivePod {
 const runLabel = 'nodelet.dev/bench';
 let podsMade = 0;
 
+/** What the container of a pod runs. */
+interface Workload {
+  command: string[];
+  /** Open for those who attach. */
+  stdin: boolean;
+}
+const idling: Workload = { command: ['/bin/sleep', '1000000'], stdin: false };
+
 /** Sandbox, container, start: a pod as the kubelet makes it, each call measured. */
-export async function podUp(shape: PodShape, samples: Samples<Operation>): Promise<LivePod> {
+export async function podUp(
+  shape: PodShape,
+  samples: Samples<Operation>,
+  { command, stdin }: Workload = idling,
+): Promise<LivePod> {
   const { runtime } = shape.client;
   const ctx = contextOf(shape);
   const name = `bench-${shape.run}-${podsMade++}`;
@@ -62,7 +74,8 @@ export async function podUp(shape: PodShape, samples: Samples<Operation>): Promi
   const config = newContainerConfig({
     metadata: newContainerMetadata({ name: 'main' }),
     image: newImageSpec({ image: shape.image }),
-    command: ['/bin/sleep', '1000000'],
+    command,
+    stdin,
     log_path: 'main.log',
   });
   const startedMs = performance.now();
@@ -91,10 +104,7 @@ export async function podCycle(shape: PodShape, samples: Samples<Operation>): Pr
   const ctx = contextOf(shape);
   const startedMs = performance.now();
   const { sandboxId, containerId } = await podUp(shape, samples);
-  const { exit_code: exitCode } = await samples.time('ExecSync', () =>
-    runtime.ExecSync(newExecSyncRequest({ container_id: containerId, cmd: ['true'], timeout: '10' }), ctx),
-  );
-  if (exitCode !== 0) throw new Error(`true ended with ${exitCode} in container ${containerId}`);
+  await samples.time('ExecSync', () => execTrue(shape, containerId));
   const downMs = performance.now();
   await samples.time('StopPodSandbox', () =>
     runtime.StopPodSandbox(newStopPodSandboxRequest({ pod_sandbox_id: sandboxId }), ctx),
@@ -105,6 +115,13 @@ export async function podCycle(shape: PodShape, samples: Samples<Operation>): Pr
   const endedMs = performance.now();
   samples.add('StopPodSandbox+RemovePodSandbox', endedMs - downMs);
   samples.add('whole cycle', endedMs - startedMs);
+}
+
+/** Runs `true` in a container, to its end. */
+export async function execTrue(shape: PodShape, containerId: string): Promise<void> {
+  const request = newExecSyncRequest({ container_id: containerId, cmd: ['true'], timeout: '10' });
+  const { exit_code: exitCode } = await shape.client.runtime.ExecSync(request, contextOf(shape));
+  if (exitCode !== 0) throw new Error(`true ended with ${exitCode} in container ${containerId}`);
 }
 
 /** Runs `work` `count` times, at most `width` at once; the first failure ends it when those in flight have ended. */

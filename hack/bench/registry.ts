@@ -12,7 +12,7 @@ export interface BenchRegistry {
   pauseImage: string;
 }
 
-const applets = ['sh', 'sleep', 'true'];
+const applets = ['cat', 'dd', 'nc', 'sh', 'sleep', 'true'];
 
 /** docker-registry on a free loopback port, with the two images of the benchmark. */
 export async function startRegistry(shop: Workshop): Promise<BenchRegistry> {

@@ -1,5 +1,8 @@
 import type { RuntimeReport } from './measure.js';
-import { listings, operations } from './samples.js';
+import { groups } from './options.js';
+import type { BenchOptions, Group } from './options.js';
+import type { CyclesReport } from './pod-cycles.js';
+import { execs, flows, listings, operations } from './samples.js';
 import type { Summary } from './samples.js';
 
 /** One figure of one runtime: what tables and ratios are made of. */
@@ -11,63 +14,97 @@ interface Figure {
   of: (report: RuntimeReport) => { value: number; p95?: number };
 }
 
-const median = ({ p50Ms, p95Ms }: Summary) => ({ value: p50Ms, p95: p95Ms });
+const measured = (summary: Summary | undefined) =>
+  summary === undefined ? { value: Number.NaN } : { value: summary.p50Ms, p95: summary.p95Ms };
+const single = (value: number | undefined) => ({ value: value ?? Number.NaN });
 
 /** What of a run's options its tables depend on. */
-interface RunShape {
-  inFlight: number;
-  pods: readonly number[];
+type RunShape = Pick<BenchOptions, 'only' | 'inFlight' | 'pods'>;
+
+function figures({ only, inFlight, pods }: RunShape): Figure[] {
+  const of: Record<Group, () => Figure[]> = {
+    cycles: () => [
+      ...cycleFigures('oneAtATime', 'one at a time'),
+      ...cycleFigures('inFlight', `${inFlight} in flight`),
+    ],
+    execs: execFigures,
+    streams: streamFigures,
+    lists: () => listFigures(pods),
+  };
+  return groups.filter((group) => only.includes(group)).flatMap((group) => of[group]());
 }
 
-function figures({ inFlight, pods }: RunShape): Figure[] {
-  const series = (key: 'oneAtATime' | 'inFlight', section: string): Figure[] => [
+function cycleFigures(key: keyof CyclesReport, section: string): Figure[] {
+  return [
     ...operations.map((name): Figure => ({
       section,
       name,
       unit: 'ms',
-      of: (report) => median(report[key].operations[name]),
+      of: ({ cycles }) => measured(cycles?.[key].operations[name]),
     })),
     {
       section,
       name: 'cycles per second',
       unit: '',
-      of: (report) => ({ value: report[key].cyclesPerSecond }),
+      of: ({ cycles }) => single(cycles?.[key].cyclesPerSecond),
     },
   ];
-  const beside = (count: number | undefined) => `beside ${count ?? 0} idle pods`;
-  const memory = `memory ${beside(pods[0])}`;
+}
+
+function execFigures(): Figure[] {
+  return execs.map((name) => ({
+    section: '`true` in an idle pod',
+    name,
+    unit: 'ms',
+    of: (report) => measured(report.execs?.execs[name]),
+  }));
+}
+
+function streamFigures(): Figure[] {
   return [
-    ...series('oneAtATime', 'one at a time'),
-    ...series('inFlight', `${inFlight} in flight`),
+    ...flows.map((name): Figure => ({
+      section: 'bytes through streams',
+      name,
+      unit: 'MB/s',
+      of: ({ streams }) => single(streams?.flows[name].mbPerSecond),
+    })),
+    {
+      section: 'a forwarded connection',
+      name: 'connect, and a byte there and back',
+      unit: 'ms',
+      of: ({ streams }) => measured(streams?.connecting),
+    },
+    ...flows.map((name): Figure => ({
+      section: "growth of the daemon's memory meanwhile",
+      name,
+      unit: 'MB',
+      of: ({ streams }) => single(streams?.flows[name].growthMb),
+    })),
+  ];
+}
+
+function listFigures(pods: readonly number[]): Figure[] {
+  const beside = (count: number | undefined) => `beside ${count ?? 0} idle pods`;
+  const memory = {
+    'helpers per pod, PSS': 'helpersPssMbPerPod',
+    'daemon, PSS': 'daemonPssMb',
+    'daemon, RSS': 'daemonRssMb',
+  } as const;
+  return [
     ...pods.flatMap((count) =>
       listings.map((name): Figure => ({
         section: beside(count),
         name,
         unit: 'ms',
-        of: (report) => {
-          const found = report.listings.find((idle) => idle.pods === count);
-          return found === undefined ? { value: Number.NaN } : median(found.listings[name]);
-        },
+        of: ({ lists }) => measured(lists?.listings.find((idle) => idle.pods === count)?.listings[name]),
       })),
     ),
-    {
-      section: memory,
-      name: 'helpers per pod, PSS',
+    ...Object.entries(memory).map(([name, key]): Figure => ({
+      section: `memory ${beside(pods[0])}`,
+      name,
       unit: 'MB',
-      of: (report) => ({ value: report.memory.helpersPssMbPerPod }),
-    },
-    {
-      section: memory,
-      name: 'daemon, PSS',
-      unit: 'MB',
-      of: (report) => ({ value: report.memory.daemonPssMb }),
-    },
-    {
-      section: memory,
-      name: 'daemon, RSS',
-      unit: 'MB',
-      of: (report) => ({ value: report.memory.daemonRssMb }),
-    },
+      of: ({ lists }) => single(lists?.memory[key]),
+    })),
   ];
 }
 
@@ -108,8 +145,9 @@ export function renderReport(reports: readonly RuntimeReport[], shape: RunShape)
     lines.push(row(`  ${name}`, [...cells, ...(ratio === undefined ? [] : [ratio])]));
   }
   lines.push('');
-  for (const { name, memory } of reports) {
-    const parts = Object.entries(memory.helpers).map(
+  for (const { name, lists } of reports) {
+    if (lists === undefined) continue;
+    const parts = Object.entries(lists.memory.helpers).map(
       ([helper, { processesPerPod, pssMbPerPod }]) =>
         `${processesPerPod.toFixed(1)} ${helper} of together ${pssMbPerPod.toFixed(2)} MB`,
     );
@@ -118,8 +156,8 @@ export function renderReport(reports: readonly RuntimeReport[], shape: RunShape)
   return lines.join('\n');
 }
 
-/** A call that a runtime lacks has no figure. */
-const shown = (value: number): string => (Number.isNaN(value) ? 'n/a' : value.toFixed(2));
+/** A call that a runtime lacks has no figure, and what has not grown at all is no measure. */
+const shown = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : 'n/a');
 
 function row(name: string, cells: readonly string[]): string {
   return `${name.padEnd(40)}${cells.map((cell) => cell.padStart(12)).join('')}`.trimEnd();

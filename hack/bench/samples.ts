@@ -23,6 +23,14 @@ export const listings = [
 ] as const;
 export type Listing = (typeof listings)[number];
 
+/** A command without output in an idle pod: the one call, and the call with the stream until the end is told. */
+export const execs = ['ExecSync', 'Exec'] as const;
+export type Exec = (typeof execs)[number];
+
+/** Bytes through streams, as the client sees them. */
+export const flows = ['exec out', 'exec in', 'attach out', 'port-forward out', 'port-forward in'] as const;
+export type Flow = (typeof flows)[number];
+
 export interface Summary {
   count: number;
   p50Ms: number;

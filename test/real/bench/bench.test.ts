@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { RuntimeReport } from '../../../hack/bench/measure.js';
-import { listings, operations, percentile } from '../../../hack/bench/samples.js';
+import { execs, flows, listings, operations, percentile } from '../../../hack/bench/samples.js';
 import { repositoryDir } from '../test-registry.js';
 
 interface Result {
@@ -60,7 +60,7 @@ describe('bench: the quick run (real node)', () => {
     const result = JSON.parse(fs.readFileSync(json, 'utf8')) as Result;
     expect(result.runtimes.map(({ name }) => name)).to.deep.equal(['nodelet']);
     const [report] = result.runtimes;
-    for (const series of [report?.oneAtATime, report?.inFlight]) {
+    for (const series of [report?.cycles?.oneAtATime, report?.cycles?.inFlight]) {
       for (const operation of operations) {
         const summary = series?.operations[operation];
         expect(summary?.count, operation).to.be.greaterThan(0);
@@ -70,17 +70,46 @@ describe('bench: the quick run (real node)', () => {
       }
       expect(series?.cyclesPerSecond).to.be.greaterThan(0);
     }
-    const [idle] = report?.listings ?? [];
+    for (const exec of execs) {
+      expect(report?.execs?.execs[exec].count, exec).to.equal(3);
+      expect(report?.execs?.execs[exec].p50Ms, exec).to.be.greaterThan(0);
+    }
+    for (const flow of flows) {
+      const told = report?.streams?.flows[flow];
+      expect(told?.bytes, flow).to.equal(flow === 'attach out' ? 2 ** 20 : 2 ** 24);
+      expect(told?.mbPerSecond, flow).to.be.greaterThan(0);
+      expect(told?.growthMb, flow).to.be.at.least(0);
+      expect(output).to.match(new RegExp(`^  ${flow} \\(MB/s\\) +\\d`, 'm'));
+    }
+    expect(report?.streams?.connecting.count).to.equal(3);
+    const lists = report?.lists;
+    const [idle] = lists?.listings ?? [];
     expect(idle?.pods).to.equal(2);
     for (const listing of listings) {
       expect(idle?.listings[listing].count, listing).to.be.greaterThan(0);
       expect(output).to.match(new RegExp(`^  ${listing} \\(ms\\) +\\d`, 'm'));
     }
-    expect(report?.memory.daemonPssMb).to.be.greaterThan(1);
-    expect(Object.keys(report?.memory.helpers ?? {}).sort()).to.deep.equal(['conmon', 'pause']);
-    expect(report?.memory.helpersPssMbPerPod).to.be.within(0.01, 2);
+    expect(lists?.memory.daemonPssMb).to.be.greaterThan(1);
+    expect(Object.keys(lists?.memory.helpers ?? {}).sort()).to.deep.equal(['conmon', 'pause']);
+    expect(lists?.memory.helpersPssMbPerPod).to.be.within(0.01, 2);
     expect(result.leftBehind.filter((line) => line.includes(result.run))).to.deep.equal([]);
     expect(tracesOf(result.run)).to.deep.equal([]);
+  });
+
+  it('measures one group alone', async () => {
+    const { exitCode, output, json } = await bench(['--quick', '--only', 'execs']);
+    expect(exitCode, output).to.equal(0);
+    const { runtimes } = JSON.parse(fs.readFileSync(json, 'utf8')) as Result;
+    const { name, version, ...parts } = runtimes[0] as RuntimeReport;
+    expect({ name, version: version.split(' ')[0], parts: Object.keys(parts) }).to.deep.equal({
+      name: 'nodelet',
+      version: 'nodelet',
+      parts: ['execs'],
+    });
+    expect(output)
+      .to.include('Exec (ms)')
+      .and.not.to.include('RunPodSandbox')
+      .and.not.to.include('ListContainers');
   });
 
   it('takes everything back when it is interrupted', async () => {
@@ -93,7 +122,13 @@ describe('bench: the quick run (real node)', () => {
   });
 
   it('refuses what it does not know, before it does anything', async () => {
-    for (const args of [['--peer', 'docker'], ['--rounds', 'many'], ['--pods', 'few'], ['--quik']]) {
+    for (const args of [
+      ['--peer', 'docker'],
+      ['--rounds', 'many'],
+      ['--pods', 'few'],
+      ['--only', 'lists,pods'],
+      ['--quik'],
+    ]) {
       const { exitCode, output } = await bench(args);
       expect({ exitCode, named: output.includes(args.at(-1) ?? '') }).to.deep.equal({
         exitCode: 2,
