@@ -8,7 +8,7 @@ import { withListStreams } from '../cri/list-streams.js';
 import { observedRuntime } from '../cri/observed-runtime.js';
 import { createCriServer } from '../cri/server.js';
 import { createStreamingServer } from '../cri/streaming/server.js';
-import type { TlsIdentity } from '../cri/streaming/server.js';
+import type { TlsIdentity } from '../cri/streaming/upgrade-server.js';
 import { createImages } from '../images/image-room.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';

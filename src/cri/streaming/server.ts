@@ -1,25 +1,17 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Log } from '../../base/call-context.js';
-import { NodeletError, asNodeletError } from '../../base/errors.js';
+import { NodeletError } from '../../base/errors.js';
 import { splitHostPort } from '../../base/host-port.js';
 import type { Clock } from '../../ports/clock.js';
 import type { StreamingSessions } from '../../ports/cri/streaming.js';
 import type { Random } from '../../ports/random.js';
 import { settledWithin } from '../settled-within.js';
-import { refuseUpgrade } from './refusal.js';
 import { SessionTokens } from './session-tokens.js';
 import type { StreamingSession } from './session-serving.js';
 import { SessionServing } from './session-serving.js';
 import { agree, protocolsOf, requirePorts } from './upgrade-request.js';
-
-export interface TlsIdentity {
-  cert: Buffer;
-  key: Buffer;
-}
+import type { TlsIdentity, UpgradeRequest } from './upgrade-server.js';
+import { createUpgradeServer } from './upgrade-server.js';
 
 export interface StreamingServerParts {
   /** `HOST:PORT`, the host as clients are to call it; port 0 takes a free one. */
@@ -29,59 +21,40 @@ export interface StreamingServerParts {
   clock: Clock;
   random: Random;
   log: Log;
+  /** More connections than this at once are refused by a Status. Default 2048. */
+  maxConnections?: number;
 }
 
 export interface StreamingServer extends StreamingSessions {
   start(): Promise<void>;
-  /** Ends all connections, and with them what runs behind them. */
+  /** Ends all connections, and with them what runs behind them; URLs that nobody has come to are good no more. */
   stop(): Promise<void>;
 }
 
 const stopPatienceMs = 5000;
-/** A request for an upgrade is a line and a few headers, sent at once. */
-const requestLimits = {
-  maxHeaderSize: 16 * 1024,
-  headersTimeout: 10_000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 5_000,
-};
-const maxConnections = 2048;
+const defaultConnections = 2048;
 
 /** The server behind the URLs of CRI's streaming rpcs: one session per URL, over WebSocket or SPDY. */
 export function createStreamingServer(parts: StreamingServerParts): StreamingServer {
-  const { address, tls, clock, random, log } = parts;
+  const { address, tls, clock, random, log, maxConnections = defaultConnections } = parts;
   const tokens = new SessionTokens<StreamingSession>(clock, random);
   const serving = new SessionServing({ clock, log });
-  const refuse = (_request: IncomingMessage, response: ServerResponse): void => {
-    response
-      .writeHead(404, { 'content-type': 'text/plain' })
-      .end('what is here is reached by an upgrade to WebSocket or SPDY/3.1; this is no such request\n');
-  };
-  const http =
-    tls === undefined
-      ? createServer(requestLimits, refuse)
-      : createTlsServer({ ...requestLimits, ...tls }, refuse);
-  http.maxConnections = maxConnections;
-  http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    try {
-      const token = /^\/(?:exec|attach|portforward)\/([0-9a-f]+)$/.exec(request.url ?? '')?.[1] ?? '';
-      const session = tokens.peek(token);
-      if (session === undefined) {
-        throw new NodeletError('not-found', 'there is no such session', {
-          remedy: 'its URL is good for one connection within a minute',
-        });
-      }
-      // What can't become a connection leaves the URL good for a better try.
-      const agreed = agree(request, protocolsOf[session.kind]);
-      if (session.kind === 'portforward') requirePorts(session.forward, agreed);
-      tokens.redeem(token);
-      serving.serve(session, agreed, { request, socket, head });
-    } catch (thrown) {
-      const error = asNodeletError(thrown);
-      const [code, reason] = error.kind === 'not-found' ? [404, 'NotFound'] : [400, 'BadRequest'];
-      refuseUpgrade(socket, { code, reason, message: error.describe() });
+  const upgrade = (upgraded: UpgradeRequest): void => {
+    const [, kind, token = ''] =
+      /^\/(exec|attach|portforward)\/([0-9a-f]+)$/.exec(upgraded.request.url ?? '') ?? [];
+    const session = tokens.peek(token);
+    if (session === undefined || session.kind !== kind) {
+      throw new NodeletError('not-found', 'there is no such session', {
+        remedy: 'its URL is good for one connection within a minute',
+      });
     }
-  });
+    // What can't become a connection leaves the URL good for a better try.
+    const agreed = agree(upgraded.request, protocolsOf[session.kind]);
+    if (session.kind === 'portforward') requirePorts(session.forward, agreed);
+    tokens.redeem(token);
+    serving.serve(session, agreed, upgraded);
+  };
+  const http = createUpgradeServer({ tls, clock, maxConnections, upgrade });
 
   return {
     start: () =>

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, createWebSocketStream } from 'ws';
 import type { WebSocket } from 'ws';
@@ -12,6 +11,7 @@ import { SpdyForward } from './spdy-forward.js';
 import { SpdyConnection } from './spdy/connection.js';
 import type { SpdyStream } from './spdy/stream.js';
 import type { AgreedUpgrade } from './upgrade-request.js';
+import type { UpgradeRequest } from './upgrade-server.js';
 import { WebSocketCommand } from './websocket-command.js';
 import { serveWebSocketForward } from './websocket-forward.js';
 
@@ -19,15 +19,10 @@ import { serveWebSocketForward } from './websocket-forward.js';
 export type StreamingSession =
   { kind: 'exec' | 'attach'; command: CommandSession } | { kind: 'portforward'; forward: ForwardSession };
 
-/** A request for an upgrade with its connection, as Node's HTTP server hands it over. */
-export interface UpgradeRequest {
-  request: IncomingMessage;
-  socket: Duplex;
-  head: Buffer;
-}
-
 /** The largest message taken from a client, bytes: what Kubernetes' own servers allow. */
 const maxMessageBytes = 32 * 1024 * 1024;
+/** Of forwarded connections together, for clients without flow control: one whose pod doesn't read holds up the others beyond it. */
+const heldForwardBytes = 1024 * 1024;
 
 /** Turns agreed upgrades into connections and serves the promised sessions over them. */
 export class SessionServing {
@@ -72,7 +67,7 @@ export class SessionServing {
   private async forwardOverSpdy(session: ForwardSession, socket: Duplex): Promise<void> {
     const forwarding = new SpdyForward(session, this.parts.clock);
     const accept = (stream: SpdyStream): boolean => forwarding.accept(stream);
-    await new SpdyConnection(socket, { ...this.parts, accept }).serve();
+    await new SpdyConnection(socket, { ...this.parts, accept, heldBytes: heldForwardBytes }).serve();
     forwarding.stop();
   }
 
@@ -86,18 +81,23 @@ export class SessionServing {
       return serveCommand(client, session.command, this.parts);
     }
     if (isTunnelled(protocol)) return this.forwardOverSpdy(session.forward, createWebSocketStream(socket));
-    return serveWebSocketForward(socket, session.forward, this.parts.clock);
+    return serveWebSocketForward(socket, session.forward, { protocol, clock: this.parts.clock });
   }
 
   /** The library takes no name with a slash for a subprotocol, as Kubernetes' tunnel has it, so the answer is put in here. */
   private acceptWebSocket(
-    { protocol }: AgreedUpgrade,
+    { protocol, isNamed }: AgreedUpgrade,
     { request, socket, head }: UpgradeRequest,
     accepted: (socket: WebSocket) => void,
   ): void {
     delete request.headers['sec-websocket-protocol'];
-    this.webSockets.once('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+    const answer = (headers: string[]): void => {
+      if (isNamed) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+    };
+    this.webSockets.once('headers', answer);
     this.webSockets.handleUpgrade(request, socket, head, accepted);
+    // It answers at once; had it refused, the next connection must not get this one's answer.
+    this.webSockets.off('headers', answer);
   }
 
   private track(work: Promise<void>): void {

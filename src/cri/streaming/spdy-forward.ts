@@ -36,6 +36,13 @@ export class SpdyForward {
     const pair = this.pairs.get(key) ?? this.open(key, port);
     if (pair[type] !== undefined || pair.port !== port) return false;
     pair[type] = stream;
+    // One that goes before its other half has come leaves nothing to wait for.
+    stream.once('close', () => {
+      if (this.pairs.get(key) !== pair) return;
+      this.drop(key);
+      pair.data?.destroy();
+      pair.error?.end();
+    });
     // Clients write nothing into it, and what they end there is to be seen.
     if (type === 'error') stream.resume();
     const { error, data } = pair;

@@ -3,8 +3,8 @@ import type { RawData, WebSocket } from 'ws';
 import { NodeletError } from '../../base/errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { TerminalSize } from '../../ports/interactive-processes.js';
-import type { Channel } from './channels.js';
-import { channels, decodeFrame, decodeSize, encodeFrame } from './channels.js';
+import type { Channel, Framing } from './channels.js';
+import { channels, decodeSize, framingOf } from './channels.js';
 import type { CommandClient, CommandStreams } from './command-client.js';
 import { watchLiveness } from './liveness.js';
 import type { Outcome } from './outcome.js';
@@ -23,6 +23,7 @@ export class WebSocketCommand implements CommandClient {
   private size: TerminalSize | undefined;
   private changed: (size: TerminalSize) => void = () => undefined;
   private readonly moved: () => void;
+  private readonly framing: Framing;
 
   constructor(
     private readonly socket: WebSocket,
@@ -30,6 +31,7 @@ export class WebSocketCommand implements CommandClient {
     private readonly options: { protocol: string; clock: Clock },
   ) {
     this.gone = this.end.signal;
+    this.framing = framingOf(options.protocol);
     socket.on('message', (message: RawData) => this.receive(message as Buffer));
     // An error is followed by close, which is what counts.
     socket.on('error', () => undefined);
@@ -38,8 +40,9 @@ export class WebSocketCommand implements CommandClient {
     });
     this.stdin.on('drain', () => socket.resume());
     this.moved = watchLiveness(socket, options.clock);
-    // An empty message tells the client that the command is on its way, as the kubelet does.
-    this.ready = this.transmit(streams.stdout ? channels.stdout : channels.error, Buffer.alloc(0));
+    // An empty message on the lowest channel tells the client that the command is on its way, as the kubelet does.
+    const lowest = streams.stdout ? channels.stdout : streams.stderr ? channels.stderr : channels.error;
+    this.ready = this.transmit(lowest, Buffer.alloc(0));
     this.ready.catch(() => undefined);
   }
 
@@ -64,7 +67,7 @@ export class WebSocketCommand implements CommandClient {
   }
 
   private receive(message: Buffer): void {
-    const frame = decodeFrame(message);
+    const frame = this.framing.decode(message);
     if (frame === undefined) return;
     const { channel, data } = frame;
     if (channel === channels.stdin) this.receiveInput(data);
@@ -86,7 +89,7 @@ export class WebSocketCommand implements CommandClient {
   private transmit(channel: Channel, data: Buffer): Promise<void> {
     this.moved();
     return new Promise((resolve, reject) => {
-      this.socket.send(encodeFrame(channel, data), (error) => {
+      this.socket.send(this.framing.encode(channel, data), (error) => {
         if (error) reject(error);
         else resolve();
       });

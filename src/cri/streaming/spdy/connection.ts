@@ -12,6 +12,7 @@ import {
   encodeReset,
   encodeSynReply,
   encodeWindowUpdate,
+  goawayStatus,
   resetStatus,
 } from './frames.js';
 import type { Frame } from './frames.js';
@@ -25,6 +26,11 @@ export interface SpdyConnectionParts {
   log: Log;
   /** Takes a stream that the client has opened, or leaves it (false) to be refused. */
   accept(stream: SpdyStream): boolean;
+  /**
+   * A peer that keeps to no window may have so much waiting in all streams together before one of them that nobody reads
+   * holds up the others. Default: nothing beyond what one stream holds.
+   */
+  heldBytes?: number;
 }
 
 const maxStreams = 1024;
@@ -45,6 +51,7 @@ export class SpdyConnection implements StreamLink {
   private readonly writer = new EmptyHeaderWriter();
   private lastStreamId = 0;
   private uncreditedBytes = 0;
+  private isCrediting = false;
   private pings = 0;
   private lastMoveMs: number;
   private isClosing = false;
@@ -69,10 +76,21 @@ export class SpdyConnection implements StreamLink {
       for await (const chunk of this.socket as AsyncIterable<Buffer>)
         for (const frame of decoder.push(chunk)) await this.handle(frame);
     } catch (thrown) {
-      if (!this.gone.aborted) this.parts.log.warn({ err: String(thrown) }, 'a SPDY connection broke');
-    } finally {
-      this.socket.destroy();
+      if (!this.gone.aborted) {
+        this.parts.log.warn({ err: String(thrown) }, 'a SPDY connection broke');
+        return this.giveUp();
+      }
     }
+    this.socket.destroy();
+  }
+
+  /** Tells the peer that it has broken the protocol, as far as it listens, and ends. */
+  private giveUp(): void {
+    this.isClosing = true;
+    this.cancelTimer();
+    for (const stream of [...this.streams.values()]) stream.reset();
+    this.socket.end(encodeGoaway(this.lastStreamId, goawayStatus.protocolError), () => this.socket.destroy());
+    this.cancelTimer = this.parts.clock.after(partingMs, () => this.socket.destroy());
   }
 
   /** Takes no new streams. The client closes the connection once it has read everything; one that doesn't is not waited for. */
@@ -105,13 +123,13 @@ export class SpdyConnection implements StreamLink {
     } while (rest.length > 0);
   }
 
-  credit(stream: SpdyStream, bytes: number): void {
-    void this.write(encodeWindowUpdate(stream.id, bytes)).catch(() => undefined);
+  credit(stream: SpdyStream, bytes: number): Promise<void> {
+    return this.write(encodeWindowUpdate(stream.id, bytes)).catch(() => undefined);
   }
 
   left(stream: SpdyStream, isWhole: boolean): void {
     if (this.streams.delete(stream.id) && !isWhole && !this.isClosing)
-      this.reset(stream.id, resetStatus.cancel);
+      void this.reset(stream.id, resetStatus.cancel);
     this.windows.wake();
   }
 
@@ -142,19 +160,22 @@ export class SpdyConnection implements StreamLink {
     }
   }
 
-  private async open({ streamId, fin, headerBlock }: Extract<Frame, { kind: 'syn-stream' }>): Promise<void> {
+  private async open(frame: Extract<Frame, { kind: 'syn-stream' }>): Promise<void> {
+    const { streamId, fin, isUnidirectional, headerBlock } = frame;
     const headers = await this.reader.read(headerBlock);
     if (streamId % 2 === 0 || streamId <= this.lastStreamId)
       throw broken(`stream ${streamId} can't be opened`);
     this.lastStreamId = streamId;
-    if (this.isClosing || this.streams.size >= maxStreams) return this.reset(streamId, resetStatus.refused);
+    // One that takes no answer is of no use: every stream of Kubernetes' protocols has one, if only its end.
+    if (this.isClosing || isUnidirectional || this.streams.size >= maxStreams)
+      return this.reset(streamId, resetStatus.refused);
     const stream = new SpdyStream(streamId, headers, this, this.windows.initialStreamBytes);
     this.streams.set(streamId, stream);
     this.lastMoveMs = this.parts.clock.monotonicMs();
     await this.write(encodeSynReply(streamId, await this.writer.write())).catch(() => undefined);
     if (!this.parts.accept(stream)) {
-      this.reset(streamId, resetStatus.refused);
       stream.reset();
+      await this.reset(streamId, resetStatus.refused);
     } else if (fin) stream.receive(Buffer.alloc(0), true);
   }
 
@@ -169,19 +190,31 @@ export class SpdyConnection implements StreamLink {
       return;
     }
     if (!stream.receive(bytes, fin)) return this.reset(streamId, resetStatus.alreadyClosed);
-    await stream.room();
+    if (stream.isOverfull && this.held() >= (this.parts.heldBytes ?? 0)) await stream.room();
+  }
+
+  private held(): number {
+    return [...this.streams.values()].reduce((bytes, { readableLength }) => bytes + readableLength, 0);
   }
 
   /** The connection's window is widened as data comes: what is held is bounded by the streams' own. */
   private creditConnection(bytes: number): void {
     this.uncreditedBytes += bytes;
-    if (this.uncreditedBytes < initialWindowBytes / 2) return;
-    void this.write(encodeWindowUpdate(0, this.uncreditedBytes)).catch(() => undefined);
+    if (this.isCrediting || this.uncreditedBytes < initialWindowBytes / 2) return;
+    const credited = this.uncreditedBytes;
     this.uncreditedBytes = 0;
+    this.isCrediting = true;
+    void this.write(encodeWindowUpdate(0, credited))
+      .catch(() => undefined)
+      .then(() => {
+        this.isCrediting = false;
+        this.creditConnection(0);
+      });
   }
 
-  private reset(streamId: number, status: number): void {
-    void this.write(encodeReset(streamId, status)).catch(() => undefined);
+  /** Awaited wherever a frame of the peer's has caused it: one that sends and never reads must not fill memory. */
+  private reset(streamId: number, status: number): Promise<void> {
+    return this.write(encodeReset(streamId, status)).catch(() => undefined);
   }
 
   private write(...pieces: Buffer[]): Promise<void> {

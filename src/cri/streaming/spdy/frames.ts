@@ -4,7 +4,7 @@ import { NodeletError } from '../../../base/errors.js';
 export type Frame =
   /** A piece of a data frame, as large as it came; `fin` on the last piece of a stream's last frame. */
   | { kind: 'data'; streamId: number; bytes: Buffer; fin: boolean }
-  | { kind: 'syn-stream'; streamId: number; fin: boolean; headerBlock: Buffer }
+  | { kind: 'syn-stream'; streamId: number; fin: boolean; isUnidirectional: boolean; headerBlock: Buffer }
   | { kind: 'headers'; streamId: number; fin: boolean; headerBlock: Buffer }
   | { kind: 'rst-stream'; streamId: number; status: number }
   | { kind: 'settings'; entries: { id: number; value: number }[] }
@@ -12,7 +12,15 @@ export type Frame =
   | { kind: 'goaway' }
   | { kind: 'window-update'; streamId: number; delta: number };
 
-export const resetStatus = { protocolError: 1, refused: 3, cancel: 5, alreadyClosed: 9 } as const;
+export const resetStatus = {
+  protocolError: 1,
+  refused: 3,
+  cancel: 5,
+  flowControl: 7,
+  alreadyClosed: 9,
+} as const;
+/** Why this side says that it takes no more streams. */
+export const goawayStatus = { ok: 0, protocolError: 1 } as const;
 export const settingId = { initialWindowBytes: 7 } as const;
 
 const version = 3;
@@ -27,6 +35,7 @@ const types = {
   windowUpdate: 9,
 } as const;
 const flagFin = 1;
+const flagUnidirectional = 2;
 const headBytes = 8;
 const maxStreamId = 0x7fffffff;
 /** Control frames are gathered whole; those of Kubernetes' clients take some hundred bytes. */
@@ -100,7 +109,13 @@ function decodeControl(frame: Buffer): Frame | undefined {
   switch (type) {
     case types.synStream:
       word(6);
-      return { kind: 'syn-stream', streamId: streamId(), fin, headerBlock: body.subarray(10) };
+      return {
+        kind: 'syn-stream',
+        streamId: streamId(),
+        fin,
+        isUnidirectional: (frame.readUInt8(4) & flagUnidirectional) !== 0,
+        headerBlock: body.subarray(10),
+      };
     case types.headers:
       return { kind: 'headers', streamId: streamId(), fin, headerBlock: body.subarray(4) };
     case types.synReply:
@@ -150,7 +165,8 @@ export const encodeSynReply = (streamId: number, headerBlock: Buffer): Buffer =>
 export const encodeReset = (streamId: number, status: number): Buffer =>
   control(types.rstStream, [streamId, status]);
 export const encodePing = (id: number): Buffer => control(types.ping, [id]);
-export const encodeGoaway = (lastStreamId: number): Buffer => control(types.goaway, [lastStreamId, 0]);
+export const encodeGoaway = (lastStreamId: number, status: number = goawayStatus.ok): Buffer =>
+  control(types.goaway, [lastStreamId, status]);
 /** Stream 0 is the connection as a whole. */
 export const encodeWindowUpdate = (streamId: number, delta: number): Buffer =>
   control(types.windowUpdate, [streamId, delta]);

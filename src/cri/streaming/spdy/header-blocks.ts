@@ -28,6 +28,8 @@ export class HeaderReader {
       else this.inflate.destroy();
     });
     this.inflate.on('error', (error) => this.fail(error));
+    // A client that ends its zlib stream can send no more headers: zlib would leave the next write unanswered.
+    this.inflate.on('end', () => this.fail(new Error('the compression of headers has ended')));
     this.inflate.on('close', () => this.fail(new Error('it has gone')));
   }
 

@@ -1,6 +1,9 @@
-import { settingId } from './frames.js';
+import { broken, settingId } from './frames.js';
 import type { Frame } from './frames.js';
 import { initialWindowBytes } from './stream.js';
+
+/** No window is wider than this, by the protocol. */
+const maxWindowBytes = 0x7fffffff;
 
 /** Anything with a window of its own. */
 interface Windowed {
@@ -41,8 +44,12 @@ export class SendWindows {
   settings(entries: Extract<Frame, { kind: 'settings' }>['entries']): void {
     const given = entries.find(({ id }) => id === settingId.initialWindowBytes);
     if (given === undefined) return;
+    if (given.value > maxWindowBytes) throw broken(`windows of ${given.value} bytes are asked for`);
     this.areKept = true;
-    for (const stream of this.streams.values()) stream.windowBytes += given.value - this.initialBytes;
+    for (const stream of this.streams.values()) {
+      stream.windowBytes += given.value - this.initialBytes;
+      if (stream.windowBytes > maxWindowBytes) throw overflow(stream.id);
+    }
     this.initialBytes = given.value;
     this.wake();
   }
@@ -52,6 +59,8 @@ export class SendWindows {
     const stream = this.streams.get(streamId);
     if (streamId === 0) this.connectionBytes += delta;
     else if (stream !== undefined) stream.windowBytes += delta;
+    const bytes = streamId === 0 ? this.connectionBytes : (stream?.windowBytes ?? 0);
+    if (bytes > maxWindowBytes) throw overflow(streamId);
     this.wake();
   }
 
@@ -60,3 +69,8 @@ export class SendWindows {
     for (const look of this.waiting.splice(0)) look();
   }
 }
+
+const overflow = (streamId: number): Error =>
+  broken(
+    `the window of ${streamId === 0 ? 'the connection' : `stream ${streamId}`} is widened beyond all bounds`,
+  );

@@ -4,15 +4,15 @@ import type { Headers } from './header-blocks.js';
 
 /** What each side may send before the other has taken any of it, by the protocol. */
 export const initialWindowBytes = 64 * 1024;
-/** A peer that keeps to no window may fill this much of one stream before the whole connection waits. */
+/** A peer that keeps to no window has filled a stream when this much of it waits. */
 const overfullBytes = 256 * 1024;
 
 /** The connection, as its streams need it. */
 export interface StreamLink {
   /** Sends data as far as the peer's windows and the socket allow; resolves once the socket has taken it. */
   send(stream: SpdyStream, bytes: Buffer, fin: boolean): Promise<void>;
-  /** Tells the peer that so much more of the stream was taken. */
-  credit(stream: SpdyStream, bytes: number): void;
+  /** Tells the peer that so much more of the stream was taken; resolves once the socket has taken that. */
+  credit(stream: SpdyStream, bytes: number): Promise<void>;
   /** The stream is over on this side; what the peer doesn't know of yet is reset. */
   left(stream: SpdyStream, isWhole: boolean): void;
 }
@@ -23,6 +23,7 @@ export class SpdyStream extends Duplex {
   windowBytes: number;
   private receivedBytes = 0;
   private creditedBytes = 0;
+  private isCrediting = false;
   private ended = false;
   private sentFin = false;
   private takesMore: (() => void) | undefined;
@@ -52,10 +53,13 @@ export class SpdyStream extends Duplex {
     return true;
   }
 
+  get isOverfull(): boolean {
+    return !this.destroyed && this.readableLength >= overfullBytes;
+  }
+
   /** Resolves when there is room again for what the peer sends, or the stream has gone. */
   async room(): Promise<void> {
-    if (this.destroyed || this.readableLength < overfullBytes) return;
-    await new Promise<void>((resolve) => (this.takesMore = resolve));
+    if (this.isOverfull) await new Promise<void>((resolve) => (this.takesMore = resolve));
   }
 
   /** Node asks here for whatever its reader takes, so this is where the taken bytes are seen. */
@@ -65,12 +69,20 @@ export class SpdyStream extends Duplex {
       this.takesMore?.();
       this.takesMore = undefined;
     }
-    const taken = this.receivedBytes - this.readableLength - this.creditedBytes;
-    if (!this.ended && taken >= initialWindowBytes / 2) {
-      this.creditedBytes += taken;
-      this.link.credit(this, taken);
-    }
+    this.creditTaken();
     return chunk;
+  }
+
+  /** One at a time: a peer that sends and never reads must not fill memory with what it is told. */
+  private creditTaken(): void {
+    const taken = this.receivedBytes - this.readableLength - this.creditedBytes;
+    if (this.ended || this.isCrediting || taken < initialWindowBytes / 2) return;
+    this.creditedBytes += taken;
+    this.isCrediting = true;
+    void this.link.credit(this, taken).then(() => {
+      this.isCrediting = false;
+      this.creditTaken();
+    });
   }
 
   /** Data comes by itself. */
