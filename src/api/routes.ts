@@ -3,6 +3,8 @@ import type { HTTPMethod } from 'find-my-way';
 import type { Agent } from '../agent/agent.js';
 import type { PodName } from '../agent/pod-set.js';
 import { NodeletError } from '../base/errors.js';
+import { discovery } from './discovery.js';
+import { labelSelector } from './label-selector.js';
 import { Query, bodyManifests, bodyPod, bodyText, jsonObject } from './request-read.js';
 import { upgradePaths } from './upgrades.js';
 
@@ -28,6 +30,12 @@ const pods = '/api/v1/namespaces/:namespace/pods';
 const podList = (items: unknown[]): Answer => ({
   body: { apiVersion: 'v1', kind: 'PodList', metadata: {}, items },
 });
+/**
+ * What clients add to whatever they list. All of it is there at once and answered at once, which keeps any `timeout`; a
+ * `limit` is the size of the pieces that a client would like, and one that gets everything in one piece has it all.
+ */
+const listParameters = ['limit', 'timeout'];
+const podListParameters = [...listParameters, 'labelSelector'];
 const eventList = (items: unknown[]): Answer => ({
   body: { apiVersion: 'v1', kind: 'EventList', metadata: {}, items },
 });
@@ -46,16 +54,19 @@ export function routes(agent: Agent, version: string): Route[] {
   });
   return [
     route('GET', '/healthz', [], async () => ({ body: 'ok' })),
-    route('GET', '/version', [], async () => ({
+    route('GET', '/version', ['timeout'], async () => ({
       body: { gitVersion: version, platform: `linux/${process.arch}` },
     })),
-    route('GET', '/api/v1/pods', [], async () => podList(agent.list())),
-    route('GET', pods, [], async ({ params }) => podList(agent.list(params.namespace))),
+    ...Object.entries(discovery).map(([path, body]) =>
+      route('GET', path, ['timeout'], async () => ({ body })),
+    ),
+    route('GET', '/api/v1/pods', podListParameters, async (_call, query) => listPods(query)),
+    route('GET', pods, podListParameters, async ({ params }, query) => listPods(query, params.namespace)),
     route('POST', pods, [], async ({ request, params }) => ({
       code: 201,
       body: await agent.create(await bodyPod(request, { namespace: params.namespace })),
     })),
-    route('GET', `${pods}/:name`, [], async ({ params }) => ({ body: agent.get(params) })),
+    route('GET', `${pods}/:name`, ['timeout'], async ({ params }) => ({ body: agent.get(params) })),
     route('PUT', `${pods}/:name`, [], async ({ request, params }) => ({
       body: await agent.replace(await bodyPod(request, params)),
     })),
@@ -63,10 +74,10 @@ export function routes(agent: Agent, version: string): Route[] {
       const grace = query.count('gracePeriodSeconds') ?? graceOf(await bodyText(request));
       return { body: await agent.delete(params, grace) };
     }),
-    route('GET', `${pods}/:name/events`, [], async ({ params }) =>
+    route('GET', `${pods}/:name/events`, listParameters, async ({ params }) =>
       eventList(agent.events(params.namespace, params.name)),
     ),
-    route('GET', '/api/v1/namespaces/:namespace/events', [], async ({ params }) =>
+    route('GET', '/api/v1/namespaces/:namespace/events', listParameters, async ({ params }) =>
       eventList(agent.events(params.namespace)),
     ),
     route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
@@ -78,6 +89,11 @@ export function routes(agent: Agent, version: string): Route[] {
     })),
     route('GET', '/nodelet/v1/manifest-problems', [], async () => ({ body: agent.manifestProblems() })),
   ];
+
+  function listPods(query: Query, namespace?: string): Answer {
+    const isMeant = labelSelector(query.text('labelSelector') ?? '');
+    return podList(agent.list(namespace).filter(({ metadata }) => isMeant(metadata.labels)));
+  }
 
   async function podLog({ params, response, signal }: Call, query: Query): Promise<Answer> {
     const container = query.text('container');

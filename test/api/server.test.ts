@@ -79,6 +79,29 @@ describe('api: pods over a Unix socket', () => {
     expect((await call('GET', `${pods}?watch=true`)).text).to.contain('watch');
   });
 
+  it('tells clients that ask first what there is, as Kubernetes does', async () => {
+    const ask = async (path: string): Promise<unknown> => JSON.parse((await call('GET', path)).text);
+    expect(await ask('/api?timeout=32s')).to.deep.include({ kind: 'APIVersions', versions: ['v1'] });
+    expect(await ask('/apis?timeout=32s')).to.deep.include({ kind: 'APIGroupList', groups: [] });
+    const { resources } = (await ask('/api/v1')) as { resources: { name: string }[] };
+    expect(resources.map(({ name }) => name)).to.include.members(['pods', 'pods/exec', 'pods/log', 'events']);
+    expect((await call('GET', '/openapi/v3')).code).to.equal(404);
+  });
+
+  it('lists the pods that a label selector means', async () => {
+    for (const name of ['one', 'two'])
+      await call('POST', pods, manifest(name).replace('}', `, labels: {app: ${name}}}`));
+    const names = async (query: string): Promise<string[]> => {
+      const { items } = JSON.parse((await call('GET', `${pods}?${query}`)).text) as {
+        items: { metadata: { name: string } }[];
+      };
+      return items.map(({ metadata }) => metadata.name);
+    };
+    expect(await names('limit=500&labelSelector=app%3Dtwo')).to.deep.equal(['two']);
+    expect(await names('limit=500')).to.have.members(['one', 'two']);
+    expect((await call('GET', `${pods}?labelSelector=%3D`)).text).to.contain('labelSelector: ');
+  });
+
   it('joins an exec to where the runtime serves it, byte for byte', async () => {
     await call('POST', pods, manifest('web'));
     await world.clock.advance(0);
