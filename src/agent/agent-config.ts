@@ -1,6 +1,7 @@
 import type { Log } from '../base/call-context.js';
 import type { Clock } from '../ports/clock.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
+import type { FileReads } from '../ports/file-reads.js';
 import type { Files } from '../ports/files.js';
 import type { Random } from '../ports/random.js';
 import type { RecordStore } from '../ports/record-store.js';
@@ -20,6 +21,7 @@ export interface AgentConfig {
 export interface AgentParts {
   cri: CriRuntime;
   files: Files;
+  fileReads: FileReads;
   store: RecordStore;
   clock: Clock;
   random: Random;

@@ -6,11 +6,13 @@ import type { ManifestText } from '../spec/manifests/manifest-set.js';
 import { podsOfAll } from '../spec/manifests/manifest-set.js';
 import type { PodManifest } from '../spec/manifests/pod-types.js';
 import type { AgentParts } from './agent-config.js';
-import type { ContainerLogOptions, PodAttach, PodExec } from './container-access.js';
-import { attachUrl, containerLog, execUrl, forwardUrl } from './container-access.js';
+import type { PodAttach, PodExec } from './container-access.js';
+import { attachUrl, execUrl, forwardUrl } from './container-access.js';
 import { podKey } from './desired-pod.js';
 import type { PodEvent } from './event-log.js';
 import { EventLog } from './event-log.js';
+import type { ContainerLogOptions } from './logs/container-log.js';
+import { containerLog } from './logs/container-log.js';
 import { ManifestSync } from './manifest-sync.js';
 import { changeOf } from './pod-change.js';
 import { PodLoop } from './pod-loop.js';
@@ -43,7 +45,8 @@ export interface Agent {
   /** Asks for deletion; the pod goes once its containers have stopped. Grace defaults to the pod's own. */
   delete(pod: PodName, graceSeconds?: number): Promise<PodObject>;
   events(namespace: string, name?: string): PodEvent[];
-  log(pod: PodName, options: ContainerLogOptions, signal: AbortSignal): AsyncGenerator<string>;
+  /** Resolves when the log is found, with its text; it ends when the signal is aborted. See containerLog for what is refused. */
+  log(pod: PodName, options: ContainerLogOptions, signal: AbortSignal): Promise<AsyncGenerator<Buffer, void>>;
   /** Where the exec is served, for one connection that follows soon. */
   execUrl(pod: PodName, exec: PodExec, ctx: CallContext): Promise<string>;
   /** As execUrl, for the container's own streams. */
@@ -142,11 +145,11 @@ export function createAgent(parts: AgentParts): Agent {
       return podObject(found, parts.config);
     },
     events: (namespace, name) => events.list(namespace, name),
-    log: (pod, options, caller) => {
+    log: async (pod, options, caller) => {
       const found = pods.find(pod);
       return containerLog(found, options, parts, {
         signal: AbortSignal.any([caller, signal]),
-        ended: () => pods.get(found.record.uid) === undefined,
+        isGone: () => pods.get(found.record.uid) === undefined,
       });
     },
     execUrl: async (pod, exec, ctx) => execUrl(pods.find(pod), exec, parts, ctx),

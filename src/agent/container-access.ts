@@ -2,45 +2,7 @@ import type { CallContext } from '../base/call-context.js';
 import { NodeletError } from '../base/errors.js';
 import { newAttachRequest, newExecRequest, newPortForwardRequest } from '../ports/cri/messages.js';
 import type { AgentParts } from './agent-config.js';
-import { containerLogFile, podLogFolder } from './cri-requests.js';
-import type { LogOptions } from './pod-logs.js';
-import { readContainerLog } from './pod-logs.js';
 import type { PodReconciler } from './pod-reconciler.js';
-
-export interface ContainerLogOptions extends LogOptions {
-  /** May be left out where the pod has only one. */
-  container?: string;
-  /** The run before the present one. */
-  previous?: boolean;
-}
-
-/** The log of one container's newest run, or of the one before. `ended` tells that the pod is no longer there. */
-export async function* containerLog(
-  pod: PodReconciler,
-  options: ContainerLogOptions,
-  parts: AgentParts,
-  { signal, ended }: { signal: AbortSignal; ended: () => boolean },
-): AsyncGenerator<string> {
-  const name = containerName(pod, options.container);
-  const newest = (pod.record.attempts[name] ?? 0) - 1;
-  const attempt = options.previous === true ? newest - 1 : newest;
-  if (attempt < 0)
-    throw new NodeletError(
-      'not-found',
-      options.previous === true
-        ? `container ${name} has no previous run`
-        : `container ${name} has not run yet`,
-      { field: 'container' },
-    );
-  const path = `${podLogFolder(pod.record, parts.config)}/${containerLogFile(name, attempt)}`;
-  const over = (): boolean => {
-    const run = pod.view.containers.find(
-      (one) => one.metadata?.name === name && one.metadata.attempt === attempt,
-    );
-    return run?.state === 'CONTAINER_EXITED' || ended();
-  };
-  yield* readContainerLog(path, options, parts.clock, signal, over);
-}
 
 /** The streams of a container that a client wants to join. */
 export interface PodAttach {
@@ -100,7 +62,8 @@ function runningId(pod: PodReconciler, container: string | undefined): string {
   throw new NodeletError('wrong-state', `container ${name} is not running`, { field: 'container' });
 }
 
-function containerName({ record }: PodReconciler, wanted: string | undefined): string {
+/** The container that is meant, of a pod that may have only one. */
+export function containerName({ record }: PodReconciler, wanted: string | undefined): string {
   const { containers, initContainers } = record.pod.spec;
   const names = [...containers, ...initContainers].map(({ name }) => name);
   const choice = wanted ?? (containers.length === 1 ? containers[0]?.name : undefined);

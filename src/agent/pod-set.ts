@@ -148,7 +148,9 @@ export class PodSet {
   /** Forgets a pod that has gone. Called inside its queue. */
   async forget(uid: string): Promise<void> {
     await this.table.remove(uid);
+    const gone = this.byUid.get(uid);
     this.byUid.delete(uid);
+    gone?.tell();
   }
 
   private adopt(record: DesiredPod): void {

@@ -17,6 +17,7 @@ export class PodWork {
   /** Wall-clock milliseconds at which a further pass is due by itself. */
   dueMs: number | undefined;
   readonly ctx: CallContext;
+  private readonly watchers = new Set<() => void>();
 
   constructor(
     readonly parts: AgentParts,
@@ -32,11 +33,24 @@ export class PodWork {
   /** Reads the runtime afresh. */
   async look(): Promise<void> {
     this.view = await viewPod(this.parts.cri, this.record.uid, this.ctx);
+    this.tell();
+  }
+
+  /** Calls `changed` whenever the view or the record may have changed; returns the stop function. */
+  watch(changed: () => void): () => void {
+    this.watchers.add(changed);
+    return () => this.watchers.delete(changed);
+  }
+
+  /** Tells the watchers, also of what was done to the pod from outside. */
+  tell(): void {
+    for (const changed of this.watchers) changed();
   }
 
   async change(changed: Partial<DesiredPod>): Promise<void> {
     this.record = { ...this.record, ...changed };
     await this.save(this.record);
+    this.tell();
   }
 
   event(event: NewEvent): void {

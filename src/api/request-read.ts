@@ -91,9 +91,14 @@ export class Query {
   }
 
   count(name: string): number | undefined {
+    return this.wholeNumber(name, { min: 0, max: 999_999_999 });
+  }
+
+  wholeNumber(name: string, { min, max }: { min: number; max: number }): number | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
-    if (/^\d{1,9}$/.test(value)) return Number(value);
-    throw new NodeletError('invalid', `must be a whole number from 0, but is ${value}`, { field: name });
+    const number = /^\d+$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw new NodeletError('invalid', `must be a whole number from ${min}, but is ${value}`, { field: name });
   }
 }

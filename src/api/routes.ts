@@ -5,6 +5,7 @@ import type { PodName } from '../agent/pod-set.js';
 import { NodeletError } from '../base/errors.js';
 import { discovery } from './discovery.js';
 import { labelSelector } from './label-selector.js';
+import { serveLog } from './log-route.js';
 import { Query, bodyManifests, bodyPod, bodyText, jsonObject } from './request-read.js';
 import { upgradePaths } from './upgrades.js';
 
@@ -80,7 +81,7 @@ export function routes(agent: Agent, version: string): Route[] {
     route('GET', '/api/v1/namespaces/:namespace/events', listParameters, async ({ params }) =>
       eventList(agent.events(params.namespace)),
     ),
-    route('GET', `${pods}/:name/log`, ['container', 'follow', 'tailLines', 'previous', 'timestamps'], podLog),
+    { method: 'GET', path: `${pods}/:name/log`, handle: (call) => serveLog(agent, call) },
     ...upgradePaths.flatMap((path) =>
       (['GET', 'POST'] as const).map((method) => ({ method, path, handle: needsUpgrade })),
     ),
@@ -94,69 +95,12 @@ export function routes(agent: Agent, version: string): Route[] {
     const isMeant = labelSelector(query.text('labelSelector') ?? '');
     return podList(agent.list(namespace).filter(({ metadata }) => isMeant(metadata.labels)));
   }
-
-  async function podLog({ params, response, signal }: Call, query: Query): Promise<Answer> {
-    const container = query.text('container');
-    const tailLines = query.count('tailLines');
-    const text = agent.log(
-      params,
-      {
-        follow: query.flag('follow'),
-        previous: query.flag('previous'),
-        timestamps: query.flag('timestamps'),
-        ...(tailLines === undefined ? {} : { tailLines }),
-        ...(container === undefined ? {} : { container }),
-      },
-      signal,
-    );
-    // The first step may refuse: only then can a Status still be answered.
-    const first = await nextUnlessQuiet(text, () => response.headersSent || begin());
-    if (!first.done) await write(first.value);
-    for await (const chunk of text) await write(chunk);
-    begin();
-    response.end();
-    return undefined;
-
-    function begin(): void {
-      if (response.headersSent) return;
-      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
-      response.flushHeaders();
-    }
-    async function write(chunk: string): Promise<void> {
-      begin();
-      if (response.write(chunk)) return;
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          response.off('drain', go);
-          response.off('close', go);
-          resolve();
-        };
-        response.on('drain', go);
-        response.on('close', go);
-      });
-    }
-  }
 }
 
 async function needsUpgrade(): Promise<never> {
   throw new NodeletError('invalid', 'this needs a connection that is upgraded to WebSocket or SPDY/3.1', {
     remedy: 'use `nodelet exec` or kubectl',
   });
-}
-
-/** The first chunk; a follower that has none yet gets its headers at once all the same. */
-async function nextUnlessQuiet(
-  text: AsyncGenerator<string>,
-  quiet: () => unknown,
-): Promise<IteratorResult<string, unknown>> {
-  let settled = false;
-  const first = text.next().finally(() => (settled = true));
-  // The caller awaits it after some turns: until then a refusal must not count as unhandled.
-  first.catch(() => undefined);
-  // Two turns of the event loop's check phase are not enough for a file to be opened: refusals don't need one.
-  for (let turn = 0; turn < 2 && !settled; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-  if (!settled) quiet();
-  return first;
 }
 
 /** gracePeriodSeconds of a DeleteOptions body, if there is one. */

@@ -2,6 +2,7 @@ import type { Host } from '../ports/host.js';
 import { createCgroupMeters } from './cgroup-meter.js';
 import { createCgroups } from './cgroups.js';
 import { createClock } from './clock.js';
+import { createFileReads } from './file-reads.js';
 import { createFiles } from './files.js';
 import { createFirewall } from './firewall.js';
 import { createHostPorts } from './host-ports.js';
@@ -31,6 +32,7 @@ export function createRealHost(paths: RealHostPaths): Host {
     clock: createClock(),
     random: createRandom(),
     files: createFiles(paths.runDir === undefined ? [] : [paths.runDir]),
+    fileReads: createFileReads(),
     layerFiles: createLayerFiles(),
     mounts,
     namespaces: createNamespaces(mounts),

@@ -1,6 +1,7 @@
 import type { CgroupMeters } from './cgroup-meter.js';
 import type { Cgroups } from './cgroups.js';
 import type { Clock } from './clock.js';
+import type { FileReads } from './file-reads.js';
 import type { Files } from './files.js';
 import type { Firewall } from './firewall.js';
 import type { LayerFiles } from './layer-files.js';
@@ -21,6 +22,7 @@ export interface Host {
   clock: Clock;
   random: Random;
   files: Files;
+  fileReads: FileReads;
   layerFiles: LayerFiles;
   mounts: Mounts;
   namespaces: Namespaces;

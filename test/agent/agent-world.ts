@@ -1,6 +1,7 @@
 import type { Agent } from '../../src/agent/agent.js';
 import { createAgent } from '../../src/agent/agent.js';
 import { silentLog } from '../../src/base/call-context.js';
+import { createFileReads } from '../../src/host/file-reads.js';
 import type { FileStat, Files } from '../../src/ports/files.js';
 import type { RecordStore, RecordTable } from '../../src/ports/record-store.js';
 import { SimClock } from '../sim/clock.js';
@@ -24,6 +25,7 @@ export class AgentWorld {
     return createAgent({
       cri: this.cri,
       files: this.files(),
+      fileReads: createFileReads(),
       store: this.store(),
       clock: this.clock,
       random: { hex: (count) => (++this.serial).toString(16).padStart(count * 2, '0'), fraction: () => 0.5 },

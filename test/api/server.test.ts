@@ -162,13 +162,56 @@ describe('api: pods over a Unix socket', () => {
     const uid = world.agent.list()[0]?.metadata.uid ?? '';
     const folder = join(dir, 'logs', `default_web_${uid}`, 'main');
     await mkdir(folder, { recursive: true });
+    const at = (second: number): string => `2026-01-31T00:00:0${second}.5Z`;
     await writeFile(
       join(folder, '0.log'),
-      'T1 stdout F one\nT2 stdout P tw\nT3 stdout F o\nT4 stderr F three\n',
+      `${at(1)} stdout F one\n${at(2)} stdout P tw\n${at(3)} stdout F o\n${at(4)} stderr F three\n`,
     );
-    expect((await call('GET', `${pods}/web/log`)).text).to.equal('one\ntwo\nthree\n');
-    expect((await call('GET', `${pods}/web/log?tailLines=2`)).text).to.equal('two\nthree\n');
-    expect((await call('GET', `${pods}/web/log?timestamps=true&tailLines=1`)).text).to.equal('T4 three\n');
-    expect((await call('GET', `${pods}/web/log?previous=true`)).code).to.equal(404);
+    const log = async (query: string): Promise<string> =>
+      (await call('GET', `${pods}/web/log?${query}`)).text;
+    expect(await log('')).to.equal('one\ntwo\nthree\n');
+    expect(await log('tailLines=2')).to.equal('two\nthree\n');
+    expect(await log('timestamps=true&tailLines=1')).to.equal(`${at(4)} three\n`);
+    expect(await log(`sinceTime=${at(2)}&limitBytes=5`)).to.equal('two\nt');
+    expect(await log('stream=Stderr&insecureSkipTLSVerifyBackend=true&pretty=true')).to.equal('three\n');
+    expect(await log('sinceSeconds=1')).to.equal('one\ntwo\nthree\n');
+  });
+
+  it('refuses log options that make no sense by the name of the field', async () => {
+    await call('POST', pods, manifest('web'));
+    await world.clock.advance(0);
+    for (const [query, field] of [
+      ['tailLines=-1', 'tailLines'],
+      ['limitBytes=0', 'limitBytes'],
+      ['sinceSeconds=0', 'sinceSeconds'],
+      ['sinceSeconds=1&sinceTime=2026-01-31T00:00:00Z', 'sinceSeconds'],
+      ['sinceTime=yesterday', 'sinceTime'],
+      ['stream=Stdin', 'stream'],
+      ['stream=Stdout&tailLines=1', 'stream'],
+      ['followRestarts=true', 'followRestarts'],
+      ['follow=maybe', 'follow'],
+      ['lines=3', 'lines'],
+    ]) {
+      const { code, text } = await call('GET', `${pods}/web/log?${query}`);
+      expect(code, query).to.equal(422);
+      expect(JSON.parse(text), query).to.have.nested.property('details.causes[0].field', field);
+    }
+  });
+
+  it('says why there is no log: not started, no run before, no such container', async () => {
+    world.cri.unpullable.add('app:1');
+    await call('POST', pods, manifest('web'));
+    await world.clock.advance(0);
+    const waiting = await call('GET', `${pods}/web/log`);
+    expect(waiting.code).to.equal(400);
+    expect(JSON.parse(waiting.text)).to.include({ reason: 'BadRequest' });
+    expect(waiting.text).to.contain(
+      'container \\"main\\" in pod \\"web\\" is waiting to start: ErrImagePull',
+    );
+    const previous = await call('GET', `${pods}/web/log?previous=true`);
+    expect([previous.code, previous.text]).to.satisfy(
+      ([code, text]: [number, string]) => code === 400 && text.includes('has no previous run'),
+    );
+    expect((await call('GET', `${pods}/web/log?container=nope`)).code).to.equal(404);
   });
 });

@@ -107,6 +107,34 @@ export function filesContract(factory: ContractFactory): void {
       stop();
       expect(told).to.equal(0);
     },
+    'reads a file piece by piece, up to its end': async ({ host: { files, fileReads }, dir }) => {
+      expect(await fileReads.open(`${dir}/absent`)).to.equal(undefined);
+      await files.writeAtomic(`${dir}/file`, 'abcdef');
+      const file = await fileReads.open(`${dir}/file`);
+      const read = async (position: number, length: number) =>
+        (await file?.read({ position, length }))?.toString();
+      expect(await file?.size()).to.equal(6);
+      expect([await read(1, 3), await read(4, 10), await read(6, 1), await read(9, 1)]).to.deep.equal([
+        'bcd',
+        'ef',
+        '',
+        '',
+      ]);
+      await file?.close();
+    },
+    'holds on to an open file, wherever its name goes': async ({ host: { files, fileReads }, dir }) => {
+      await files.writeAtomic(`${dir}/log`, 'old');
+      const old = await fileReads.open(`${dir}/log`);
+      await files.rename(`${dir}/log`, `${dir}/log.1`);
+      await files.writeAtomic(`${dir}/log`, 'new');
+      const renamed = await fileReads.open(`${dir}/log.1`);
+      const next = await fileReads.open(`${dir}/log`);
+      expect(renamed?.identity).to.equal(old?.identity);
+      expect(next?.identity).not.to.equal(old?.identity);
+      await files.removeTree(`${dir}/log.1`);
+      expect((await old?.read({ position: 0, length: 9 }))?.toString()).to.equal('old');
+      for (const file of [old, renamed, next]) await file?.close();
+    },
     'refuses to write into a pipe that is not there': async ({ host: { files }, dir }) => {
       expect(await outcomeOf(files.writeToFifo(`${dir}/absent`, 'x'))).to.equal('wrong-state');
     },

@@ -4,6 +4,7 @@ import type { Host } from '../../../src/ports/host.js';
 import type { LayerFiles } from '../../../src/ports/layer-files.js';
 import type { LocalConnections } from '../../../src/ports/local-connections.js';
 import { Dice } from '../machine/dice.js';
+import { simFileReads } from './file-reads.js';
 import { simFiles } from './files.js';
 import { simCgroups, simFirewall, simHostPorts, simLinks, simSysctls } from './kernel.js';
 import { simMounts, simNamespaces } from './mounts.js';
@@ -24,6 +25,7 @@ export function simHost(session: Session): Host {
     clock: sessionClock(session),
     random: new Dice(session.machine.dice.below(seeds)),
     files: simFiles(session),
+    fileReads: simFileReads(session),
     mounts: simMounts(session),
     namespaces: simNamespaces(session),
     processes: simProcesses(session),

@@ -12,6 +12,8 @@ const missing = (path: string) => new NodeletError('bug', `ENOENT: no such file 
  */
 export class FileTree {
   readonly mounts: MountTable;
+  private readonly numbers = new WeakMap<FileNode, number>();
+  private newest = 0;
   private readonly watchers = new Map<string, Set<(name: string) => void>>();
 
   constructor(private readonly clock: Clock) {
@@ -60,6 +62,22 @@ export class FileTree {
       mtimeMs: this.clock.monotonicMs(),
       content: Buffer.from(content as string),
     });
+  }
+
+  /** Adds to a file, which is made where there is none. */
+  append(path: string, content: Uint8Array): void {
+    const node = this.find(path);
+    if (node?.kind !== 'file') return this.write(path, content);
+    node.content = Buffer.concat([node.content, content]);
+    node.mtimeMs = this.clock.monotonicMs();
+    this.changed(path);
+  }
+
+  /** A number of its own, as an inode has. */
+  numberOf(node: FileNode): number {
+    const number = this.numbers.get(node) ?? ++this.newest;
+    this.numbers.set(node, number);
+    return number;
   }
 
   text(path: string): string | undefined {
