@@ -5,8 +5,11 @@ import type { FileReads } from '../ports/file-reads.js';
 import type { Files } from '../ports/files.js';
 import type { Random } from '../ports/random.js';
 import type { RecordStore } from '../ports/record-store.js';
+import type { LogsConfigSection } from '../spec/config/node-config.js';
+import type { RotationMetrics } from './logs/rotation.js';
 
 export interface AgentConfig {
+  logs: LogsConfigSection;
   manifestDir: string;
   podLogDir: string;
   rootDir: string;
@@ -26,5 +29,6 @@ export interface AgentParts {
   clock: Clock;
   random: Random;
   log: Log;
+  metrics: RotationMetrics;
   config: AgentConfig;
 }

@@ -13,6 +13,9 @@ import type { PodEvent } from './event-log.js';
 import { EventLog } from './event-log.js';
 import type { ContainerLogOptions } from './logs/container-log.js';
 import { containerLog } from './logs/container-log.js';
+import { podLogs } from './logs/log-places.js';
+import type { LogUsage } from './logs/rotation.js';
+import { LogRotation } from './logs/rotation.js';
 import { ManifestSync } from './manifest-sync.js';
 import { changeOf } from './pod-change.js';
 import { PodLoop } from './pod-loop.js';
@@ -53,6 +56,8 @@ export interface Agent {
   attachUrl(pod: PodName, attach: PodAttach, ctx: CallContext): Promise<string>;
   /** As execUrl, for ports of the pod; clients that name theirs themselves need none here. */
   forwardUrl(pod: PodName, ports: number[], ctx: CallContext): Promise<string>;
+  /** What the logs of each container take on their disk, rotated files and the previous run's included. */
+  logUsage(): LogUsage[];
   /** Problems of the manifest folder's files as they stand. */
   manifestProblems(): ManifestProblem[];
 }
@@ -64,7 +69,12 @@ export function createAgent(parts: AgentParts): Agent {
   // Every call under way listens, as many as there are pods: no sign of a leak.
   setMaxListeners(0, signal);
   const events = new EventLog(parts.clock);
-  const pods: PodSet = new PodSet(parts, events, signal, (uid) => loop.kick(uid));
+  const rotation = new LogRotation(
+    parts,
+    () => pods.all().flatMap((pod) => podLogs(pod, parts.config)),
+    signal,
+  );
+  const pods: PodSet = new PodSet(parts, events, rotation, signal, (uid) => loop.kick(uid));
   const loop: PodLoop = new PodLoop(parts, pods, events, signal, ({ record }) => {
     // The file may want the pod again by now.
     if (record.source.kind === 'manifest') void manifests.rescan();
@@ -94,6 +104,7 @@ export function createAgent(parts: AgentParts): Agent {
       unwatch = files.watch(config.manifestDir, () => void manifests.rescan());
       await manifests.rescan();
       for (const { record } of pods.all()) loop.kick(record.uid);
+      rotation.start();
       loops = [every(pollMs, () => loop.poll()), every(rescanMs, () => manifests.rescan())];
     },
     stop: async () => {
@@ -101,6 +112,7 @@ export function createAgent(parts: AgentParts): Agent {
       unwatch();
       loop.stop();
       await Promise.all(loops);
+      await rotation.stop();
       await pods.queue.drain();
     },
     list: (namespace) =>
@@ -155,6 +167,7 @@ export function createAgent(parts: AgentParts): Agent {
     execUrl: async (pod, exec, ctx) => execUrl(pods.find(pod), exec, parts, ctx),
     attachUrl: async (pod, attach, ctx) => attachUrl(pods.find(pod), attach, parts, ctx),
     forwardUrl: async (pod, ports, ctx) => forwardUrl(pods.find(pod), ports, parts, ctx),
+    logUsage: () => rotation.usage(),
     manifestProblems: () => manifests.problems(),
   };
 }

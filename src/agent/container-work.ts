@@ -12,12 +12,13 @@ import type { ContainerStatus, PodSandbox, PodSandboxConfig } from '../ports/cri
 import type { PodContainer } from '../spec/manifests/pod-types.js';
 import type { RetryState } from './back-off.js';
 import { afterRestart, restartDueMs } from './back-off.js';
-import { containerConfig, containerLogFile, podLogFolder } from './cri-requests.js';
+import { containerConfig, podLogFolder } from './cri-requests.js';
 import { imageAnnotation } from './desired-pod.js';
+import { removeOldRuns } from './logs/old-runs.js';
 import type { PodWork } from './pod-work.js';
 import { orGone } from './pod-work.js';
 
-/** Exited runs of one container that stay in the runtime, for `logs --previous` and lastState. */
+/** Runs of one container that stay in the runtime with their logs: the newest, and the one before for `logs --previous` and lastState. */
 const runsKept = 2;
 const backOffShownMs = 1000;
 
@@ -199,7 +200,9 @@ async function forgetOldRuns(work: PodWork, name: string): Promise<void> {
   for (const run of ended.slice(runsKept - 1)) {
     const request = newRemoveContainerRequest({ container_id: run.id });
     await orGone(work.parts.cri.runtime.RemoveContainer(request, work.ctx));
-    const log = containerLogFile(name, run.metadata?.attempt ?? 0);
-    await work.parts.files.removeTree(`${podLogFolder(work.record, work.parts.config)}/${log}`);
   }
+  const gone = new Set(ended.slice(runsKept - 1).map(({ id }) => id));
+  const kept = work.view.containers.filter((run) => run.metadata?.name === name && !gone.has(run.id));
+  const attempts = kept.map((run) => run.metadata?.attempt ?? 0);
+  await removeOldRuns(work.parts.files, `${podLogFolder(work.record, work.parts.config)}/${name}`, attempts);
 }

@@ -1,6 +1,7 @@
 import type { PodSandbox, PodSandboxConfig } from '../ports/cri/messages.js';
 import { keepRunning } from './container-work.js';
 import { podLogFolder, podVolumesFolder, sandboxConfig } from './cri-requests.js';
+import type { LogRotation } from './logs/rotation.js';
 import { podStatus } from './pod-status.js';
 import { PodWork } from './pod-work.js';
 import { currentSandbox, removeSandbox, stopContainers, stopSandbox } from './sandbox-work.js';
@@ -10,6 +11,16 @@ import { currentSandbox, removeSandbox, stopContainers, stopSandbox } from './sa
  * crash, a failure or a change from outside is the same as any other. Passes of one pod never overlap: pod-loop.ts queues them.
  */
 export class PodReconciler extends PodWork {
+  /** Its containers have stopped for good, and its folders go. */
+  leaving = false;
+
+  constructor(
+    private readonly rotation: Pick<LogRotation, 'release'>,
+    ...work: ConstructorParameters<typeof PodWork>
+  ) {
+    super(...work);
+  }
+
   /** One pass. `gone` when the pod has been deleted with all that it had. */
   async pass(): Promise<'kept' | 'gone'> {
     this.dueMs = undefined;
@@ -66,6 +77,8 @@ export class PodReconciler extends PodWork {
     await Promise.all(this.view.sandboxes.map(({ id }) => stopContainers(this, id, graceSeconds)));
     for (const { id } of this.view.sandboxes) await removeSandbox(this, id);
     await files.removeTree(podVolumesFolder(uid, config));
+    this.leaving = true;
+    await this.rotation.release(podLogFolder(this.record, config));
     await files.removeTree(podLogFolder(this.record, config));
   }
 }

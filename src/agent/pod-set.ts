@@ -6,6 +6,7 @@ import type { AgentParts } from './agent-config.js';
 import type { DesiredPod, PodSource } from './desired-pod.js';
 import { desiredPodTable, podKey } from './desired-pod.js';
 import type { EventLog } from './event-log.js';
+import type { LogRotation } from './logs/rotation.js';
 import { changeOf, fixedHash } from './pod-change.js';
 import { PodReconciler } from './pod-reconciler.js';
 
@@ -29,6 +30,7 @@ export class PodSet {
   constructor(
     private readonly parts: AgentParts,
     private readonly events: EventLog,
+    private readonly rotation: Pick<LogRotation, 'release'>,
     private readonly signal: AbortSignal,
     /** Called whenever a pod wants a pass. */
     private readonly kick: (uid: string) => void,
@@ -155,6 +157,7 @@ export class PodSet {
 
   private adopt(record: DesiredPod): void {
     const reconciler = new PodReconciler(
+      this.rotation,
       this.parts,
       this.events,
       record,

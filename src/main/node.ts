@@ -54,8 +54,10 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     cri: runtime,
     ...host,
     log: log.child({ room: 'agent' }),
+    metrics,
     config: { ...config, machineMemoryBytes: totalmem() },
   });
+  metrics.observeLogs(() => agent.logUsage());
   const api = createApiServer({
     agent,
     socketPath: config.apiSocket,

@@ -29,8 +29,16 @@ export interface MetricsOptions {
   containersByState?: () => StateCounts;
 }
 
+export interface LogUsageSample {
+  labels: { uid: string; namespace: string; pod: string; container: string };
+  bytes: number;
+}
+
 export interface Metrics extends CriMetrics {
   imagePull(pull: ImagePull): void;
+  logRotation(outcome: 'success' | 'failure'): void;
+  /** Tells where the sizes of containers' logs are read. */
+  observeLogs(usage: () => LogUsageSample[]): void;
   /** Tells where the gauges read their numbers, once the rooms that know them exist. */
   observeStates(sources: { pods: () => StateCounts; containers: () => StateCounts }): void;
   readonly contentType: string;
@@ -85,6 +93,27 @@ export function createMetrics(options: MetricsOptions): Metrics {
     help: 'Compressed bytes that image pulls fetched from registries.',
     registers,
   });
+  const rotations = new Counter({
+    name: 'nodelet_log_rotations_total',
+    help: 'Container logs that were moved away for a new one.',
+    registers,
+  });
+  const rotationFailures = new Counter({
+    name: 'nodelet_log_rotation_failures_total',
+    help: 'Attempts to move a container log away that failed; they are made again.',
+    registers,
+  });
+  let logUsage = (): LogUsageSample[] => [];
+  new Gauge({
+    name: 'kubelet_container_log_filesystem_used_bytes',
+    help: "Bytes used by the container's logs on the filesystem.",
+    labelNames: ['uid', 'namespace', 'pod', 'container'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, bytes } of logUsage()) this.set(labels, bytes);
+    },
+  });
   new Gauge({
     name: 'nodelet_build_info',
     help: 'Always 1; the labels tell the running version.',
@@ -119,6 +148,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
       pulls.inc({ result });
       pulledBytes.inc(bytes);
     },
+    logRotation: (outcome) => (outcome === 'success' ? rotations : rotationFailures).inc(),
+    observeLogs: (usage) => void (logUsage = usage),
     observeStates: (given) => void Object.assign(sources, given),
     contentType: registry.contentType,
     expose: () => registry.metrics(),

@@ -12,6 +12,7 @@ export class AgentWorld {
   readonly clock = new SimClock();
   readonly cri = new CriModel(this.clock);
   readonly tree = new Map<string, string>();
+  readonly rotations: string[] = [];
   private readonly tables = new Map<string, Map<string, string>>();
   private watchers: (() => void)[] = [];
   private serial = 0;
@@ -30,7 +31,9 @@ export class AgentWorld {
       clock: this.clock,
       random: { hex: (count) => (++this.serial).toString(16).padStart(count * 2, '0'), fraction: () => 0.5 },
       log: silentLog,
+      metrics: { logRotation: (outcome) => void this.rotations.push(outcome) },
       config: {
+        logs: { maxSizeBytes: 1000, maxFiles: 3, checkPeriodMs: 2000 },
         manifestDir: '/manifests',
         podLogDir: this.podLogDir,
         rootDir: '/root',

@@ -25,9 +25,11 @@ export function logFilesOf(current: string): string[] {
   return [...once, ...(fs.existsSync(current) ? [name] : [])].map((each) => path.join(dir, each));
 }
 
+/** The text of a file of a log, which may be packed between its listing and now. */
 export function readLogFile(file: string): string {
-  const content = fs.readFileSync(file);
-  return (file.endsWith('.gz') ? gunzipSync(content) : content).toString('latin1');
+  const plain = fs.existsSync(file) || file.endsWith('.gz') ? file : `${file}.gz`;
+  const content = fs.readFileSync(plain);
+  return (plain.endsWith('.gz') ? gunzipSync(content) : content).toString('latin1');
 }
 
 /** Counts what the run that logs to `current` has printed, over all its files; parts of lines are joined. */

@@ -30,6 +30,7 @@ describe('node configuration', () => {
       table: 'nodelet',
     });
     expect(config.stats).to.deep.equal({ housekeepingMs: 10_000, layerPeriodMs: 60_000 });
+    expect(config.logs).to.deep.equal({ maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 });
   });
 
   it('takes the example of the README', () => {
@@ -39,7 +40,13 @@ describe('node configuration', () => {
       blockIoClasses: { slow: [{ devices: ['/dev/sd*'], throttleWriteBps: 20_000_000 }] },
       rdtClasses: { half: { l3CacheSchema: 'L3:0=ff', memBwSchema: 'MB:0=50' } },
       stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000 },
+      logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 },
     });
+  });
+
+  it('takes the size of logs as a quantity or as bytes', () => {
+    const size = (text: string) => parse(`logs: { maxSize: ${text} }\n`).logs.maxSizeBytes;
+    expect([size('1.5Mi'), size('"20k"'), size('1048576')]).to.deep.equal([1.5 * 2 ** 20, 20_000, 2 ** 20]);
   });
 
   it('lets sockets follow runDir, and a flag win over the file', () => {
@@ -79,6 +86,10 @@ describe('node configuration', () => {
     ],
     ['a period too short', 'stats: { housekeepingMs: 10 }\n', ['stats.housekeepingMs', 'milliseconds, 1000']],
     ['a period in words', 'stats: { layerPeriodMs: 1m }\n', ['stats.layerPeriodMs', 'whole number']],
+    ['a log size that is none', 'logs: { maxSize: 10MB }\n', ['logs.maxSize', '10Mi', 'config.yaml:1']],
+    ['a log size too small', 'logs: { maxSize: 1Ki }\n', ['logs.maxSize', 'at least 16Ki']],
+    ['a single log file', 'logs: { maxFiles: 1 }\n', ['logs.maxFiles', '2 to 1000']],
+    ['looks at logs without a pause', 'logs: { checkPeriodMs: 0 }\n', ['logs.checkPeriodMs', '100 to']],
     ['a registry without host', 'registries:\n  - insecure: true\n', ['registries.0.host', 'required', ':2']],
     ['a list as a map', 'registries: {}\n', ['registries', 'must be a list']],
     ['a default runtime that nobody defined', 'defaultRuntime: kata\n', ['defaultRuntime', 'crun']],

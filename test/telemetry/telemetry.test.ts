@@ -38,6 +38,9 @@ describe('telemetry', () => {
       metrics.criOperation({ operation: 'Version', code: 'OK', durationMs: 2 });
       metrics.criOperation({ operation: 'Version', code: 'INTERNAL', durationMs: 2 });
       metrics.imagePull({ result: 'success', bytes: 1000 });
+      for (const outcome of ['success', 'success', 'failure'] as const) metrics.logRotation(outcome);
+      const labels = { uid: 'u1', namespace: 'default', pod: 'web', container: 'main' };
+      metrics.observeLogs(() => [{ labels, bytes: 4096 }]);
       const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
       const first = await scrape();
       expect(first).to.include('nodelet_cri_operations_total{operation="Version"} 2');
@@ -46,6 +49,11 @@ describe('telemetry', () => {
         'nodelet_cri_operation_duration_seconds_bucket{le="0.0025",operation="Version"} 2',
       );
       expect(first).to.include('nodelet_image_pull_bytes_total 1000');
+      expect(first).to.include('nodelet_log_rotations_total 2');
+      expect(first).to.include('nodelet_log_rotation_failures_total 1');
+      expect(first).to.include(
+        'kubelet_container_log_filesystem_used_bytes{uid="u1",namespace="default",pod="web",container="main"} 4096',
+      );
       expect(first).to.include('nodelet_pods{state="ready"} 2');
       expect(first).to.include('nodelet_build_info{version="1.2.3"');
       expect(first).to.include('process_resident_memory_bytes');

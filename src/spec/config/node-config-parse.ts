@@ -3,6 +3,7 @@ import { NodeletError } from '../../base/errors.js';
 import type { Rule } from './config-reader.js';
 import { ConfigReader, absolutePath, text, truth } from './config-reader.js';
 import type {
+  LogsConfigSection,
   NetworkConfigSection,
   NodeConfig,
   RegistryConfig,
@@ -10,6 +11,7 @@ import type {
   StatsConfigSection,
   StreamingConfigSection,
 } from './node-config.js';
+import { parseQuantity, quantityBytes } from '../manifests/pod-quantity.js';
 import { readBlockIoClasses, readRdtClasses } from './service-class-config.js';
 
 /** Keys that command-line flags can set; a flag wins over the file. */
@@ -53,7 +55,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     const problem = rules[key]?.(value);
     if (problem !== undefined) throw new NodeletError('invalid', problem, { field: flag });
   }
-  const { network, streaming, stats, ...top } = given;
+  const { network, streaming, stats, logs, ...top } = given;
   const merged = { ...top, ...flags };
   const runDir = merged.runDir ?? '/run/nodelet';
   const runtimes = merged.runtimes ?? {
@@ -84,6 +86,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet', ...network },
     streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined, ...streaming },
     stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
+    logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2_000, ...logs },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -104,10 +107,11 @@ function checkStreaming({ address, tlsCert, tlsKey }: StreamingConfigSection, re
   }
 }
 
-type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats'>> & {
+type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats' | 'logs'>> & {
   network?: Partial<NetworkConfigSection>;
   streaming?: Partial<StreamingConfigSection>;
   stats?: Partial<StatsConfigSection>;
+  logs?: Partial<LogsConfigSection>;
 };
 const oneOf =
   (...allowed: string[]): Rule =>
@@ -168,6 +172,30 @@ const statsRules: Record<string, Rule> = {
   layerPeriodMs: period({ leastMs: 1_000, mostMs: 86_400_000 }),
 };
 
+const leastLogBytes = 16 * 1024;
+
+const logsRules: Record<string, Rule> = {
+  maxSize: (value) => {
+    const isQuantity = typeof value === 'string' || typeof value === 'number';
+    return isQuantity && (parseQuantity(value) ?? 0) >= leastLogBytes
+      ? undefined
+      : 'must be a quantity of bytes such as 10Mi, at least 16Ki';
+  },
+  maxFiles: (value) =>
+    Number.isInteger(value) && Number(value) >= 2 && Number(value) <= 1000
+      ? undefined
+      : 'must be a whole number, 2 to 1000: the file that is being written and the one before',
+  checkPeriodMs: period({ leastMs: 100, mostMs: 300_000 }),
+};
+
+function readLogs(reader: ConfigReader, map: YAMLMap): Partial<LogsConfigSection> {
+  const { maxSize, ...rest } = reader.checked(map, ['logs'], logsRules);
+  return {
+    ...(rest as Partial<LogsConfigSection>),
+    ...(maxSize === undefined ? {} : { maxSizeBytes: quantityBytes(maxSize as string | number) }),
+  };
+}
+
 function isHostPort(value: unknown): boolean {
   const port =
     typeof value === 'string' ? /^(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})$/.exec(value)?.[2] : undefined;
@@ -199,6 +227,7 @@ function readSections(reader: ConfigReader): Given {
     'network',
     'streaming',
     'stats',
+    'logs',
     'runtimes',
     'registries',
     'cdiDirs',
@@ -211,6 +240,7 @@ function readSections(reader: ConfigReader): Given {
     else if (key === 'streaming')
       given[key] = reader.checked(reader.mapAt(node, [key]), [key], streamingRules);
     else if (key === 'stats') given[key] = reader.checked(reader.mapAt(node, [key]), [key], statsRules);
+    else if (key === 'logs') given[key] = readLogs(reader, reader.mapAt(node, [key]));
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
     else if (key === 'cdiDirs') given[key] = readFolders(reader, node, key);

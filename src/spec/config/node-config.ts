@@ -29,6 +29,7 @@ export interface NodeConfig {
   network: NetworkConfigSection;
   streaming: StreamingConfigSection;
   stats: StatsConfigSection;
+  logs: LogsConfigSection;
   registries: RegistryConfig[];
   /** Folders of CDI files, the last one above the others. Default /etc/cdi and /var/run/cdi. */
   cdiDirs: string[];
@@ -71,6 +72,19 @@ export interface StatsConfigSection {
   housekeepingMs: number;
   /** Time between two rounds that measure what containers have written to their root file systems. Default 60000. */
   layerPeriodMs: number;
+}
+
+/** When the logs of the agent's own pods are rotated; those of a kubelet's pods are the kubelet's. */
+export interface LogsConfigSection {
+  /**
+   * Key `maxSize`, a Kubernetes quantity (`10Mi`) or bytes: a log that has grown to it is moved away, and packed when the next
+   * one follows. At least 16Ki. Default 10Mi.
+   */
+  maxSizeBytes: number;
+  /** Files of one run of a container, the one that is being written among them; the oldest go. At least 2. Default 5. */
+  maxFiles: number;
+  /** Time between two looks at a log, at most: one that grows fast is looked at sooner. Default 2000. */
+  checkPeriodMs: number;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

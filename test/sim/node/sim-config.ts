@@ -17,6 +17,7 @@ export const simConfig: NodeConfig = {
   conmonPath: '/usr/bin/conmon',
   fixHybridCgroups: false,
   stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000 },
+  logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 10_000 },
   streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined },
   network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet' },
   registries: [],
