@@ -4,6 +4,7 @@ import { NodeletError, isKind } from '../base/errors.js';
 import type { Host } from '../ports/host.js';
 import type { InteractiveProcess, TerminalSize } from '../ports/interactive-processes.js';
 import type { AttachRequest } from './container-runner.js';
+import { ReaderPatience } from './reader-patience.js';
 import { TerminalSizes } from './terminal-sizes.js';
 
 /** The first byte of each packet that conmon sends: which stream the rest is of. */
@@ -37,9 +38,11 @@ class Attachment implements InteractiveProcess {
   readonly stdin: Writable | undefined;
   readonly stdout = new PassThrough();
   readonly stderr: PassThrough | undefined;
-  /** 0 once the container, or its monitor, has closed its side. */
+  /** 0 once the container, or its monitor, has closed its side; rejects with `exhausted` for a client that takes nothing. */
   readonly exited: Promise<number>;
   private readonly sizes: TerminalSizes;
+  private readonly patience: ReaderPatience;
+  private fail: (error: NodeletError) => void = () => undefined;
 
   constructor(
     private readonly packets: Duplex,
@@ -47,21 +50,29 @@ class Attachment implements InteractiveProcess {
     parts: AttachParts,
   ) {
     this.sizes = new TerminalSizes(`${request.bundle}/ctl`, parts);
+    this.patience = new ReaderPatience(parts.clock, (error) => {
+      this.fail(error);
+      this.kill();
+    });
     this.stderr = request.terminal ? undefined : new PassThrough();
     this.stdin = request.stdin ? this.input() : undefined;
-    this.exited = new Promise((resolve) => {
+    this.exited = new Promise((resolve, reject) => {
+      this.fail = reject;
       packets.once('close', () => {
         this.sizes.stop();
+        this.patience.stop();
         for (const stream of [this.stdout, this.stderr]) stream?.end();
         this.stdin?.destroy();
         resolve(0);
       });
     });
+    // It may be rejected before anybody looks.
+    this.exited.catch(() => undefined);
     // An error is followed by close, which is what counts.
     packets.on('error', () => undefined);
     packets.once('end', () => packets.destroy());
     packets.on('data', (packet: Buffer) => this.deliver(packet));
-    for (const stream of [this.stdout, this.stderr]) stream?.on('drain', () => packets.resume());
+    for (const stream of [this.stdout, this.stderr]) stream?.on('drain', () => this.goOn());
   }
 
   resize(size: TerminalSize): void {
@@ -71,6 +82,7 @@ class Attachment implements InteractiveProcess {
   /** Lets go of the container, which goes on. */
   kill(): void {
     this.sizes.stop();
+    this.patience.stop();
     // conmon takes the end of any connection for the end of a stdin that is open once: one that only
     // listened must not end it, and stays, with nobody behind it, as long as the container.
     if (this.request.stdinOnce && !this.request.stdin) {
@@ -82,7 +94,14 @@ class Attachment implements InteractiveProcess {
   /** A slow reader of either stream holds both back, and with them the container. */
   private deliver(packet: Buffer): void {
     const stream = packet[0] === pipes.stderr ? this.stderr : this.stdout;
-    if (stream?.write(packet.subarray(1)) === false) this.packets.pause();
+    if (stream === undefined || stream.write(packet.subarray(1))) return;
+    this.packets.pause();
+    this.patience.wait(stream);
+  }
+
+  private goOn(): void {
+    this.patience.stop();
+    this.packets.resume();
   }
 
   private input(): Writable {

@@ -1,4 +1,6 @@
+import fs from 'node:fs';
 import { expect } from 'chai';
+import { WebSocket } from 'ws';
 import {
   newAttachRequest,
   newExecRequest,
@@ -151,6 +153,26 @@ describe('pods: attach (real crun and conmon)', () => {
     expect(client.stdout()).to.equal(`${bytes}\n${'1234567\n'.repeat(bytes / 8)}`);
   });
 
+  it('lets go of a client that reads nothing, so that the container and its log go on', async () => {
+    const id = await run({
+      command: ['sh', '-c', 'read line; yes 1234567 | head -c 16000000; echo; echo finished; sleep 1000'],
+    });
+    const socket = new WebSocket(await urlOf(id, streams), ['v4.channel.k8s.io']);
+    let told = '';
+    socket.on('message', (message: Buffer) => message[0] === 3 && (told += message.toString('utf8', 1)));
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(Buffer.from('\0go\n'));
+    socket.pause();
+    const { log_path: path } = await pods.status(id);
+    const isWhole = () => fs.readFileSync(path).subarray(-100).includes('finished');
+    await waitFor('the rest of the log', isWhole, 60_000);
+    expect(await pods.logText(id)).to.equal(`${'1234567\n'.repeat(2_000_000)}\nfinished`);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    await closed;
+    expect(told).to.contain('taken none of the container').and.to.contain('is detached');
+  });
+
   it('is there again after a restart of the daemon', async () => {
     const id = await run({});
     const before = await attachSpdy(id);
@@ -165,7 +187,6 @@ describe('pods: attach (real crun and conmon)', () => {
     const client = await attachSpdy(id);
     await typed(client, 'one');
     const { log_path: path } = await pods.status(id);
-    const fs = await import('node:fs');
     fs.renameSync(path, `${path}.1`);
     await node.cri.runtime.ReopenContainerLog(newReopenContainerLogRequest({ container_id: id }), node.ctx);
     await typed(client, 'two');

@@ -73,8 +73,9 @@ export class SpdyConnection implements StreamLink {
   async serve(): Promise<void> {
     const decoder = new FrameDecoder();
     try {
-      for await (const chunk of this.socket as AsyncIterable<Buffer>)
-        for (const frame of decoder.push(chunk)) await this.handle(frame);
+      // Kept open at an error, for what is to be said of it.
+      const chunks = this.socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+      for await (const chunk of chunks) for (const frame of decoder.push(chunk)) await this.handle(frame);
     } catch (thrown) {
       if (!this.gone.aborted) {
         this.parts.log.warn({ err: String(thrown) }, 'a SPDY connection broke');
