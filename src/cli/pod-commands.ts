@@ -13,6 +13,7 @@ import { readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
 import { namespaceFlag, podPath, podsPath, requirePodKind } from './pod-paths.js';
 import { podTable } from './pod-table.js';
+import { addPortForward } from './port-forward-command.js';
 
 /** Where a command's output goes, and what it talks to. */
 export interface CliSurface {
@@ -30,7 +31,7 @@ export interface CliSurface {
   terminalModes: () => Promise<TerminalModes>;
 }
 
-/** Adds apply, get, describe, logs, exec, attach and delete. */
+/** Adds apply, get, describe, logs, exec, attach, port-forward and delete. */
 export function addPodCommands(program: Command, surface: CliSurface): void {
   addApply(program, surface);
   addGet(program, surface);
@@ -38,6 +39,7 @@ export function addPodCommands(program: Command, surface: CliSurface): void {
   addLogs(program, surface);
   addExec(program, surface);
   addAttach(program, surface);
+  addPortForward(program, surface);
   addDelete(program, surface);
 }
 

@@ -10,11 +10,7 @@ import {
   encodeReset,
   encodeWindowUpdate,
 } from '../../../src/cri/streaming/spdy/frames.js';
-import {
-  EmptyHeaderWriter,
-  HeaderReader,
-  parseHeaders,
-} from '../../../src/cri/streaming/spdy/header-blocks.js';
+import { HeaderReader, HeaderWriter, parseHeaders } from '../../../src/cri/streaming/spdy/header-blocks.js';
 
 /** What kubectl 1.32 sent for `echo hi | kubectl exec -i box -- sh -c ...`, from the first byte behind the upgrade. */
 const recorded = Buffer.from(
@@ -149,9 +145,24 @@ describe('cri streaming: SPDY header blocks', () => {
     zlib.deflateSync(block, { dictionary: headerDictionary, finishFlush: zlib.constants.Z_SYNC_FLUSH });
 
   it('writes empty blocks that another zlib reads, one after the other', async () => {
-    const writer = new EmptyHeaderWriter();
+    const writer = new HeaderWriter();
     const reader = new HeaderReader();
     for (const _ of [1, 2, 3]) expect((await reader.read(await writer.write())).size).to.equal(0);
+    writer.close();
+    reader.close();
+  });
+
+  it('writes headers that come with one zlib stream, block by block', async () => {
+    const writer = new HeaderWriter();
+    const reader = new HeaderReader();
+    for (const streamType of ['error', 'data']) {
+      const read = await reader.read(await writer.write({ streamType, port: '80', note: 'ü' }));
+      expect([...read]).to.deep.equal([
+        ['streamtype', streamType],
+        ['port', '80'],
+        ['note', 'ü'],
+      ]);
+    }
     writer.close();
     reader.close();
   });

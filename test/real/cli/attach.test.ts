@@ -138,7 +138,7 @@ spec:
     ] as const)
       await waitFor(`${word} on both`, () => {
         from.type(`${word}\r`);
-        return [one, two].every(({ screen }) => screen().includes(`got ${word}`));
+        return [one, two].every((side) => side.screen().includes(`got ${word}`));
       });
     expect(two.screen()).not.to.contain('command prompt');
     one.type('exit 4\r');

@@ -16,7 +16,7 @@ import {
   resetStatus,
 } from './frames.js';
 import type { Frame } from './frames.js';
-import { EmptyHeaderWriter, HeaderReader } from './header-blocks.js';
+import { HeaderReader, HeaderWriter } from './header-blocks.js';
 import { SendWindows } from './send-windows.js';
 import { SpdyStream, initialWindowBytes } from './stream.js';
 import type { StreamLink } from './stream.js';
@@ -48,7 +48,7 @@ export class SpdyConnection implements StreamLink {
   private readonly streams = new Map<number, SpdyStream>();
   private readonly windows = new SendWindows(this.streams);
   private readonly reader = new HeaderReader();
-  private readonly writer = new EmptyHeaderWriter();
+  private readonly writer = new HeaderWriter();
   private lastStreamId = 0;
   private uncreditedBytes = 0;
   private isCrediting = false;
@@ -140,6 +140,8 @@ export class SpdyConnection implements StreamLink {
         return this.receive(frame);
       case 'syn-stream':
         return this.open(frame);
+      case 'syn-reply':
+        throw broken('a reply to a stream that this side has not opened');
       case 'headers':
         // No client of Kubernetes' sends more headers; they are read all the same, since the compression goes on.
         await this.reader.read(frame.headerBlock);

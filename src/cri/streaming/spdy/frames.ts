@@ -1,10 +1,12 @@
 import { NodeletError } from '../../../base/errors.js';
 
-/** Frames of SPDY/3.1 as a server meets them; header blocks are still compressed. */
+/** Frames of SPDY/3.1 as they come in; header blocks are still compressed. */
 export type Frame =
   /** A piece of a data frame, as large as it came; `fin` on the last piece of a stream's last frame. */
   | { kind: 'data'; streamId: number; bytes: Buffer; fin: boolean }
   | { kind: 'syn-stream'; streamId: number; fin: boolean; isUnidirectional: boolean; headerBlock: Buffer }
+  /** A stream that this side has opened is taken; what its headers say is of no use to anybody. */
+  | { kind: 'syn-reply'; streamId: number }
   | { kind: 'headers'; streamId: number; fin: boolean; headerBlock: Buffer }
   | { kind: 'rst-stream'; streamId: number; status: number }
   | { kind: 'settings'; entries: { id: number; value: number }[] }
@@ -119,7 +121,7 @@ function decodeControl(frame: Buffer): Frame | undefined {
     case types.headers:
       return { kind: 'headers', streamId: streamId(), fin, headerBlock: body.subarray(4) };
     case types.synReply:
-      throw broken('a reply to a stream that this side has not opened');
+      return { kind: 'syn-reply', streamId: streamId() };
     case types.rstStream:
       return { kind: 'rst-stream', streamId: streamId(), status: word(4) };
     case types.settings: {
@@ -160,6 +162,9 @@ export function encodeDataHead(streamId: number, { bytes, fin }: { bytes: number
   return head;
 }
 
+export const encodeSynStream = (streamId: number, headerBlock: Buffer): Buffer =>
+  // No stream goes with another, and all have the same priority, which take six bytes together.
+  control(types.synStream, [streamId, 0], Buffer.concat([Buffer.alloc(2), headerBlock]));
 export const encodeSynReply = (streamId: number, headerBlock: Buffer): Buffer =>
   control(types.synReply, [streamId], headerBlock);
 export const encodeReset = (streamId: number, status: number): Buffer =>

@@ -8,7 +8,7 @@ export type Headers = ReadonlyMap<string, string>;
 /** A client's headers are names, numbers and an id: more than this is no client, but a compressed flood. */
 const maxBlockBytes = 16 * 1024;
 const maxHeaders = 64;
-/** Small windows, a tenth of the usual memory: what is sent from here are empty blocks. */
+/** Small windows, a tenth of the usual memory: what is sent from here are no headers, or a few. */
 const deflateOptions = { dictionary: headerDictionary, windowBits: 11, memLevel: 1 };
 
 /** Reads the header blocks of one connection, which are one zlib stream: each is handed in, in order, and awaited. */
@@ -78,12 +78,13 @@ export function parseHeaders(block: Buffer): Headers {
   return headers;
 }
 
-/** Writes header blocks without headers, which is all that a reply to a stream needs. */
-export class EmptyHeaderWriter {
+/** Writes the header blocks of one connection, one after the other; a reply to a stream needs no headers. */
+export class HeaderWriter {
   private readonly deflate = zlib.createDeflate(deflateOptions);
 
-  async write(): Promise<Buffer> {
-    this.deflate.write(Buffer.alloc(4));
+  async write(headers: Record<string, string> = {}): Promise<Buffer> {
+    const pairs = Object.entries(headers);
+    this.deflate.write(Buffer.concat([number(pairs.length), ...pairs.flat().flatMap(prefixed)]));
     await new Promise<void>((resolve) => this.deflate.flush(zlib.constants.Z_SYNC_FLUSH, () => resolve()));
     const pieces: Buffer[] = [];
     for (let piece = this.read(); piece !== null; piece = this.read()) pieces.push(piece);
@@ -98,3 +99,11 @@ export class EmptyHeaderWriter {
     return this.deflate.read() as Buffer | null;
   }
 }
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+const prefixed = (text: string): Buffer[] => [number(Buffer.byteLength(text)), Buffer.from(text)];
