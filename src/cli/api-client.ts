@@ -9,13 +9,15 @@ export interface ApiRequest {
   query?: Record<string, string | undefined>;
   /** A string goes out as YAML, anything else as JSON. */
   body?: unknown;
+  /** Ends the request when it is aborted. */
+  signal?: AbortSignal;
 }
 
 /** The daemon's API over its Unix socket. Failures are NodeletErrors with the Status message of the daemon. */
 export interface ApiClient {
   json<T>(call: ApiRequest): Promise<T>;
-  /** Hands every chunk of the answer to `write` as it comes; resolves at its end. */
-  stream(call: ApiRequest, write: (chunk: Buffer) => void): Promise<void>;
+  /** Hands every chunk of the answer to `write` as it comes, the next one when that has resolved; resolves at its end. */
+  stream(call: ApiRequest, write: (chunk: Buffer) => void | Promise<void>): Promise<void>;
 }
 
 export function createApiClient(socketPath: string): ApiClient {
@@ -26,6 +28,7 @@ export function createApiClient(socketPath: string): ApiClient {
         socketPath,
         // A connection that was kept may have been closed by the daemon meanwhile: each call has its own.
         agent: false,
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
         method: call.method,
         path: `${call.path}${queryOf(call.query)}`,
         headers: {
@@ -50,7 +53,11 @@ export function createApiClient(socketPath: string): ApiClient {
   return {
     json: async <T>(call: ApiRequest) => JSON.parse(await textOf(await openOk(call))) as T,
     stream: async (call, write) => {
-      for await (const chunk of await openOk(call)) write(chunk as Buffer);
+      const response = await openOk(call);
+      const chunks = (response as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+      const next = () =>
+        chunks.next().catch((error: NodeJS.ErrnoException) => Promise.reject(cutShort(error)));
+      for (let chunk = await next(); chunk.done !== true; chunk = await next()) await write(chunk.value);
     },
   };
 }
@@ -78,6 +85,17 @@ export function noDaemon(socketPath: string, flag: string, cause: unknown): Node
     remedy: `start it with \`nodelet serve\`, or name its socket with ${flag}`,
     cause,
   });
+}
+
+function cutShort(error: NodeJS.ErrnoException): NodeletError {
+  return new NodeletError(
+    'unavailable',
+    `the daemon has ended the answer before it was whole: ${error.message}`,
+    {
+      remedy: 'see whether it still runs',
+      cause: error,
+    },
+  );
 }
 
 export function connectionError(socketPath: string, error: NodeJS.ErrnoException): NodeletError {

@@ -9,6 +9,7 @@ import { addDelete } from './delete-command.js';
 import { addExec } from './exec-command.js';
 import type { EventShape, ListShape, PodShape } from './kube-shapes.js';
 import type { ManifestText } from '../spec/manifests/manifest-set.js';
+import { addLogs } from './logs-command.js';
 import { readManifests } from './manifest-source.js';
 import { describePod } from './pod-description.js';
 import { namespaceFlag, podPath, podsPath, requirePodKind } from './pod-paths.js';
@@ -112,40 +113,5 @@ function addDescribe(program: Command, { out, nowMs, api }: CliSurface): void {
         path: `${podPath(namespace, name)}/events`,
       });
       out(describePod(pod, events.items, nowMs()));
-    });
-}
-
-function addLogs(program: Command, { out, api }: CliSurface): void {
-  interface Flags {
-    namespace: string;
-    container?: string;
-    follow?: boolean;
-    tail?: string;
-    previous?: boolean;
-    timestamps?: boolean;
-  }
-  program
-    .command('logs')
-    .description("print a container's log")
-    .argument('<pod>')
-    .option(...namespaceFlag)
-    .option('-c, --container <name>', 'needed where the pod has several')
-    .option('-f, --follow', 'go on as lines come')
-    .option('--tail <lines>', 'only the last lines')
-    .option('-p, --previous', 'of the run before the present one')
-    .option('--timestamps', 'with the time of each line')
-    .action(async (pod: string, { namespace, container, tail, ...flags }: Flags) => {
-      if (tail !== undefined && !/^\d+$/.test(tail)) {
-        throw new NodeletError('invalid', 'must be a whole number of lines', { field: '--tail' });
-      }
-      const on = (flag: boolean | undefined) => (flag === true ? 'true' : undefined);
-      const query = {
-        container,
-        tailLines: tail,
-        follow: on(flags.follow),
-        previous: on(flags.previous),
-        timestamps: on(flags.timestamps),
-      };
-      await api().stream({ method: 'GET', path: `${podPath(namespace, pod)}/log`, query }, out);
     });
 }

@@ -64,7 +64,7 @@ export class AgentClient {
   async log(name: string, query: Record<string, string> = {}): Promise<string> {
     let text = '';
     const path = `/api/v1/namespaces/default/pods/${name}/log`;
-    await this.api.stream({ method: 'GET', path, query }, (chunk) => (text += chunk.toString('utf8')));
+    await this.api.stream({ method: 'GET', path, query }, (chunk) => void (text += chunk.toString('utf8')));
     return text;
   }
 
