@@ -5,9 +5,10 @@ import type {
   InteractiveProcess,
   InteractiveProcesses,
 } from '../ports/interactive-processes.js';
-import { closeFd } from './libc.js';
 import { ChildReaper } from './child-reaper.js';
-import { openPipe, spawn } from './posix-spawn.js';
+import { keepFreedMemory } from './freed-memory.js';
+import { closeFd } from './libc.js';
+import { openRoomyPipe, spawn } from './posix-spawn.js';
 import type { Child } from './posix-spawn.js';
 import { childrenOf } from './process-identity.js';
 import { killTree } from './process-tree.js';
@@ -27,8 +28,8 @@ async function overPipes(
   reaper: ChildReaper,
   { argv, env, stdin }: InteractiveOptions,
 ): Promise<InteractiveProcess> {
-  const input = stdin ? openPipe() : undefined;
-  const [out, err] = [openPipe(), openPipe()];
+  const input = stdin ? openRoomyPipe() : undefined;
+  const [out, err] = [openRoomyPipe(), openRoomyPipe()];
   const inputFd = input?.readFd ?? fs.openSync('/dev/null', 'r');
   let child: Child;
   try {
@@ -44,6 +45,7 @@ async function overPipes(
   writer?.on('error', () => writer.destroy());
   const stdout = new net.Socket({ fd: out.readFd, readable: true, writable: false });
   const stderr = new net.Socket({ fd: err.readFd, readable: true, writable: false });
+  stdout.once('close', keepFreedMemory());
   const exited = reaper.ended(child);
   return {
     stdin: writer,

@@ -3,6 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { LocalConnections, LoopbackPort } from '../ports/local-connections.js';
+import { keepFreedMemory } from './freed-memory.js';
 import { enterNetns, visitNetns } from './netns-visit.js';
 import { PacketStream } from './packet-stream.js';
 import { connectSocket, family, kind, loopbackAddress, openSocket, unixAddress } from './raw-socket.js';
@@ -37,7 +38,8 @@ export function createLocalConnections(): LocalConnections {
 async function connectLoopback(domain: 2 | 10, { netnsPath, port }: LoopbackPort): Promise<net.Socket> {
   const fd = netnsPath === undefined ? openSocket(domain, kind.stream) : openSocketIn(netnsPath, domain);
   await connectSocket(fd, loopbackAddress(domain, port), `port ${port}`);
-  return new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+  const socket = new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+  return socket.once('close', keepFreedMemory());
 }
 
 function openSocketIn(netnsPath: string, domain: number): number {

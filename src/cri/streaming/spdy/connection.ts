@@ -35,7 +35,7 @@ export interface SpdyConnectionParts {
 
 const maxStreams = 1024;
 /** Streams take turns on the socket by pieces of this size. */
-const maxDataBytes = 32 * 1024;
+const maxDataBytes = 64 * 1024;
 /** How long a client may take to close the connection, and then to see that this side has. */
 const partingMs = 1000;
 const lingerMs = 5000;

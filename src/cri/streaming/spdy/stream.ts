@@ -6,6 +6,8 @@ import type { Headers } from './header-blocks.js';
 export const initialWindowBytes = 64 * 1024;
 /** A peer that keeps to no window has filled a stream when this much of it waits. */
 const overfullBytes = 256 * 1024;
+/** What may wait to be sent: with less than a few reads' worth, what is read from would be stopped and started at each. */
+const waitingBytes = 256 * 1024;
 
 /** The connection, as its streams need it. */
 export interface StreamLink {
@@ -34,7 +36,7 @@ export class SpdyStream extends Duplex {
     private readonly link: StreamLink,
     peerWindowBytes: number,
   ) {
-    super({ readableHighWaterMark: initialWindowBytes, writableHighWaterMark: initialWindowBytes });
+    super({ readableHighWaterMark: initialWindowBytes, writableHighWaterMark: waitingBytes });
     this.windowBytes = peerWindowBytes;
     // Whoever uses the stream learns of its end from its pipes; without any, it just ends.
     this.on('error', () => undefined);
