@@ -75,6 +75,8 @@ export class RotationSteps {
         const plain = name.replace(/\.gz\.tmp$/, '');
         const isHalf = parseRotatedLog(current, plain) !== undefined && name === halfPackedName(plain);
         if (isHalf && !this.packer.isAt(`${dir}/${plain}`)) await remove(name);
+        // The runtime half was killed on its way to `0.log.tmp`, which itself is the monitor's to take.
+        if (name.startsWith(`${current}.tmp.`)) await remove(name);
       }
       for (const { name, packed } of rotated.slice(0, -1))
         if (!packed) this.packer.add({ turn: path, file: `${dir}/${name}` });
