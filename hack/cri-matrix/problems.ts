@@ -30,7 +30,7 @@ export function problemsOf(asked: RequestInterface, verdicts: readonly Verdict[]
 const titlesByFile = new Map<string, string[]>();
 
 /** Titles of the `describe`s and `it`s of a test file, as its source has them; none where there is no such file. */
-function titlesIn(file: string): string[] {
+export function titlesIn(file: string): string[] {
   const known = titlesByFile.get(file);
   if (known !== undefined) return known;
   const source = fs.existsSync(file) && file.endsWith('.test.ts') ? fs.readFileSync(file, 'utf8') : '';
@@ -41,4 +41,4 @@ function titlesIn(file: string): string[] {
   return titles;
 }
 
-const squeezed = (text: string): string => text.replace(/\s+/g, ' ');
+export const squeezed = (text: string): string => text.replace(/\s+/g, ' ');

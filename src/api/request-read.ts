@@ -84,7 +84,8 @@ export class Query {
   }
 
   flag(name: string): boolean {
-    const value = this.text(name) ?? 'false';
+    // Python's clients write True and False.
+    const value = (this.text(name) ?? 'false').toLowerCase();
     if (['true', '1'].includes(value)) return true;
     if (['false', '0'].includes(value)) return false;
     throw new NodeletError('invalid', `must be true or false, but is ${value}`, { field: name });

@@ -49,11 +49,14 @@ export function encodeSize({ columns, rows }: TerminalSize): Buffer {
   return encodeFrame(channels.resize, Buffer.from(JSON.stringify({ Width: columns, Height: rows })));
 }
 
-/** The size of a resize message (`{"Width":80,"Height":24}`); undefined when it is none. */
+/** The size of a resize message (`{"Width":80,"Height":24}`, in whatever case, as Go reads it); undefined when it is none. */
 export function decodeSize(data: Buffer): TerminalSize | undefined {
   if (data.length > maxSizeBytes) return undefined;
   try {
-    const { Width: columns, Height: rows } = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+    const said = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+    const { width: columns, height: rows } = Object.fromEntries(
+      Object.entries(said).map(([name, cells]) => [name.toLowerCase(), cells]),
+    );
     const fits = (cells: unknown): cells is number =>
       Number.isInteger(cells) && Number(cells) > 0 && Number(cells) <= 0xffff;
     return fits(columns) && fits(rows) ? { columns, rows } : undefined;

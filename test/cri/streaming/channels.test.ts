@@ -22,6 +22,8 @@ describe('cri streaming: channels', () => {
 
   it('reads sizes as Kubernetes writes them, and nothing else', () => {
     expect(decodeSize(Buffer.from('{"Width":120,"Height":33}'))).to.deep.equal({ columns: 120, rows: 33 });
+    // The JavaScript client's way.
+    expect(decodeSize(Buffer.from('{"height":33,"width":120}'))).to.deep.equal({ columns: 120, rows: 33 });
     expect(decodeSize(encodeSize({ columns: 80, rows: 24 }).subarray(1))).to.include({ columns: 80 });
     for (const text of ['', 'x', 'null', '{}', '{"Width":0,"Height":1}', '{"Width":"80","Height":24}'])
       expect(decodeSize(Buffer.from(text)), text).to.equal(undefined);

@@ -39,6 +39,9 @@ function manifests(image: string, hostPort: number, attachers: number): string {
       container('terminal', ['sh'], { stdin: true, tty: true }),
       ...once,
     ]),
+    pod('chat', [
+      container('main', ['sh', '-c', 'n=0; while sleep 0.1; do n=$((n + 1)); echo "line $n"; done']),
+    ]),
     pod('bridge', [echo(echoPort)]),
     pod('host', [echo(hostPort)], { spec: { hostNetwork: true } }),
     pod('none', [echo(echoPort)], { metadata: { annotations: { 'nodelet.dev/network': 'none' } } }),
@@ -48,7 +51,7 @@ function manifests(image: string, hostPort: number, attachers: number): string {
 
 /**
  * A daemon of its own with pods for clients to talk to: `box`, which sleeps; `talk`, whose `main`, `once-0` and so on answer
- * each line of their stdin, and whose `terminal` is a shell; `bridge`, `host` and `none`, each an echo server in the network
+ * each line of their stdin, and whose `terminal` is a shell; `chat`, which prints `line N` ten times a second; `bridge`, `host` and `none`, each an echo server in the network
  * of that name.
  */
 export class ClientWorld {
@@ -70,11 +73,11 @@ export class ClientWorld {
       const world = new ClientWorld(node, bridge, { bridge: echoPort, host, none: echoPort });
       await waitFor('all containers', async () => {
         const all = await world.containers();
-        return all.length === 6 + attachers && all.every(({ state }) => state === 'CONTAINER_RUNNING');
+        return all.length === 7 + attachers && all.every(({ state }) => state === 'CONTAINER_RUNNING');
       });
       await waitFor('the agent to know', async () => {
         const { stdout } = await cli(node, ['get', 'pods']);
-        return stdout.split('Running').length === 6;
+        return stdout.split('Running').length === 7;
       });
       return world;
     } catch (thrown) {

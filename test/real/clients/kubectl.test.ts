@@ -58,6 +58,24 @@ describe('kubectl: a real client of all streams', () => {
         expect((await kubectl.run(['logs', 'bridge'])).exitCode).to.equal(0);
       });
 
+      it('reads logs by the lines, times and bytes that are asked for, and follows them', async () => {
+        const logs = async (...args: string[]) => (await kubectl.run(['logs', 'chat', ...args])).stdout;
+        // More than two seconds' worth: kubectl cuts a time to its second.
+        await waitFor('some lines', async () => (await logs('--tail=25')).split('\n').length === 26);
+        expect(await logs('--limit-bytes=8')).to.equal('line 1\nl');
+        expect(await logs('-c', 'main', '--since=1h', '--limit-bytes=7')).to.equal('line 1\n');
+        const timed = await logs('--timestamps', '--tail=1');
+        expect(timed).to.match(/^\d{4}-\d\d-\d\dT\S+ line \d+\n$/);
+        const [time = '', , number = ''] = timed.trim().split(' ');
+        const since = (await logs(`--since-time=${time}`)).split('\n');
+        expect(since).to.include(`line ${number}`).and.not.to.include('line 1');
+        expect((await kubectl.run(['logs', 'chat', '-p'])).exitCode).to.equal(1);
+        const all = await kubectl.run(['logs', '-l', 'app=chat', '--all-containers', '--prefix', '--tail=1']);
+        expect(all.stdout).to.match(/^\[pod\/chat\/main\] line \d+\n$/);
+        const follower = await start(['logs', '-f', '--tail=1', 'chat']);
+        await waitFor('more lines', () => follower.stdout().split('\n').length > 5);
+      });
+
       it('runs a command: stdin to its end, both outputs apart, the exit code', async () => {
         const { stdout, stderr, exitCode } = await kubectl.run(
           ['exec', '-i', 'box', '--', 'sh', '-c', 'cat; echo bad >&2; exit 7'],
