@@ -2,6 +2,10 @@ import { NodeletError } from '../../src/base/errors.js';
 import type { Host } from '../../src/ports/host.js';
 import type { ProcessIdentity } from '../../src/ports/processes.js';
 
+/** Where somebody listens: at a port of a namespace's loopback, or for packets at a path. */
+export type ListenAt =
+  { netnsPath: string; address: '127.0.0.1' | '::1'; port: number } | { packets: string };
+
 /** One machine, modelled or real, with a folder and names that nobody else uses. */
 export interface ContractWorld {
   host: Host;
@@ -15,6 +19,8 @@ export interface ContractWorld {
   run<T>(work: () => Promise<T>): Promise<T>;
   /** A process of somebody else's that lives until it is killed. */
   spawnOther(): Promise<ProcessIdentity>;
+  /** Somebody who listens there and sends back what comes, until the case is over. */
+  listen(at: ListenAt): Promise<void>;
   /** Ports of the same machine and store after the agent has ended and come back. */
   reopen(): Promise<Host>;
   /** Removes everything the case has made. */

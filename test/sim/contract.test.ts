@@ -1,3 +1,4 @@
+import { connectionsContract } from '../contract/connections-contract.js';
 import type { ContractWorld } from '../contract/contract.js';
 import { filesContract } from '../contract/files-contract.js';
 import { mountsContract } from '../contract/mounts-contract.js';
@@ -43,6 +44,10 @@ async function simWorld(): Promise<ContractWorld> {
       });
       return { pid, startTicks };
     },
+    listen: async (at) => {
+      const name = 'packets' in at ? at.packets : `${machine.netNsAt(at.netnsPath)} ${at.address} ${at.port}`;
+      machine.listeners.set(name, (connection) => void connection.pipe(connection));
+    },
     reopen: async () => {
       session.crash();
       session = new Session(machine, () => undefined);
@@ -56,6 +61,7 @@ describe('sim: the model keeps the contracts of the ports', () => {
   filesContract(simWorld);
   mountsContract(simWorld);
   namespacesContract(simWorld);
+  connectionsContract(simWorld);
   linksContract(simWorld);
   firewallContract(simWorld);
   cgroupsContract(simWorld);

@@ -1,12 +1,12 @@
 import net from 'node:net';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import type { Writable } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { silentLog } from '../../../src/base/call-context.js';
 import { createStreamingServer } from '../../../src/cri/streaming/server.js';
 import type { StreamingServer, StreamingServerParts } from '../../../src/cri/streaming/server.js';
 import { createRandom } from '../../../src/host/random.js';
 import type { CommandSession } from '../../../src/ports/cri/streaming.js';
+import { socketPair } from '../../sim/machine/socket-pair.js';
 import { testClock } from '../runtime-double.js';
 import { FakeProcess, until } from './fake-process.js';
 
@@ -40,7 +40,7 @@ export class StreamingWorld {
     return this.server.offerForward({
       ports,
       connect: async () => {
-        const [pod, other] = connectedPair();
+        const [pod, other] = socketPair();
         this.pods.push(pod);
         return other;
       },
@@ -98,45 +98,6 @@ export class RawClient {
   frames(): Buffer {
     const whole = this.bytes();
     return whole.subarray(whole.indexOf('\r\n\r\n') + 4);
-  }
-}
-
-/** Two ends of one connection in memory, each with a bounded buffer and an end of its own, as sockets have them. */
-export function connectedPair(): [Duplex, Duplex] {
-  const [one, two] = [new End(), new End()];
-  one.other = two;
-  two.other = one;
-  return [one, two];
-}
-
-class End extends Duplex {
-  other: End | undefined;
-  private taken: () => void = () => undefined;
-
-  constructor() {
-    super({ allowHalfOpen: true });
-    this.on('error', () => undefined);
-  }
-
-  override _read(): void {
-    const taken = this.taken;
-    this.taken = () => undefined;
-    taken();
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (this.other?.push(chunk) === false) this.other.taken = done;
-    else done();
-  }
-
-  override _final(done: () => void): void {
-    this.other?.push(null);
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.other?.destroy();
-    done(error);
   }
 }
 

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { createCgroups } from '../../../src/host/cgroups.js';
 import { createMounts } from '../../../src/host/mounts.js';
 import { createRealHost } from '../../../src/host/real-host.js';
+import { connectionsContract } from '../../contract/connections-contract.js';
 import type { ContractWorld } from '../../contract/contract.js';
 import { filesContract } from '../../contract/files-contract.js';
 import { mountsContract } from '../../contract/mounts-contract.js';
@@ -19,6 +20,7 @@ import {
   recordsContract,
 } from '../../contract/system-contract.js';
 import { usageContract } from '../../contract/usage-contract.js';
+import { echoListener } from './echo-listener.js';
 
 const goneMs = 10_000;
 
@@ -35,6 +37,7 @@ async function realWorld(): Promise<ContractWorld> {
   const paths = { storePath: `${base}/records`, bootPath: `${base}/boot-records` };
   let host = createRealHost(paths);
   const others: ChildProcess[] = [];
+  const listeners: (() => void)[] = [];
 
   const endContainers = async () => {
     const ours = (await host.processes.list()).filter(({ argv }) => argv.some((arg) => arg.includes(base)));
@@ -62,11 +65,13 @@ async function realWorld(): Promise<ContractWorld> {
       if (found === undefined) throw new Error('sleep did not start');
       return found;
     },
+    listen: async (at) => void listeners.push(echoListener(at)),
     reopen: async () => {
       await host.store.close();
       return (host = createRealHost(paths));
     },
     end: async () => {
+      for (const stop of listeners) stop();
       for (const other of others) other.kill('SIGKILL');
       await endContainers();
       await endMounts();
@@ -97,6 +102,7 @@ describe('host: this machine keeps the contracts of the ports', () => {
   filesContract(realWorld);
   mountsContract(realWorld);
   namespacesContract(realWorld);
+  connectionsContract(realWorld);
   linksContract(realWorld);
   firewallContract(realWorld);
   cgroupsContract(realWorld);

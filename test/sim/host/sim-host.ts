@@ -2,9 +2,9 @@ import { NodeletError } from '../../../src/base/errors.js';
 import type { Clock } from '../../../src/ports/clock.js';
 import type { Host } from '../../../src/ports/host.js';
 import type { LayerFiles } from '../../../src/ports/layer-files.js';
-import type { LocalConnections } from '../../../src/ports/local-connections.js';
 import { Dice } from '../machine/dice.js';
 import { simFileReads } from './file-reads.js';
+import { simConnections } from './connections.js';
 import { simFiles } from './files.js';
 import { simCgroups, simFirewall, simHostPorts, simLinks, simSysctls } from './kernel.js';
 import { simMounts, simNamespaces } from './mounts.js';
@@ -30,7 +30,7 @@ export function simHost(session: Session): Host {
     namespaces: simNamespaces(session),
     processes: simProcesses(session),
     interactive: { start: async () => Promise.reject(new Error('the model has no interactive processes')) },
-    connections: noConnections,
+    connections: simConnections(session),
     cgroups: simCgroups(session),
     cgroupMeters: simCgroupMeters(session),
     usageProbes: simUsageProbes(session),
@@ -43,10 +43,6 @@ export function simHost(session: Session): Host {
   };
 }
 
-const noConnections: LocalConnections = {
-  toLoopback: () => Promise.reject(new Error('the model has no connections')),
-  toPackets: () => Promise.reject(new Error('the model has no connections')),
-};
 const unsupported = () => Promise.reject(new NodeletError('unsupported', 'the simulation unpacks no layers'));
 /** Pulling is left out of the simulation (ADR 5). */
 const noLayerFiles: LayerFiles = {

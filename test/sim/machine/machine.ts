@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { NodeletError } from '../../../src/base/errors.js';
 import { SimClock } from '../clock.js';
 import { CgroupTree } from './cgroup-tree.js';
@@ -53,6 +54,8 @@ export class SimMachine {
   readonly pins = new Map<string, number>();
   /** Ports that programs outside of nodelet listen on, as `TCP 80`. */
   readonly boundPorts = new Set<string>();
+  /** Who takes connections, by `NAMESPACE ADDRESS PORT` or the path of a socket of packets. */
+  readonly listeners = new Map<string, (connection: Duplex) => void>();
   /** Durable records by table, values as JSON. */
   readonly tables = new Map<string, Map<string, string>>();
   /** Every container that an OCI runtime has made, by id. */
