@@ -119,9 +119,10 @@ spec:
     });
 
   it('carries 100 connections side by side, each with bytes of its own', async () => {
-    const watched = await forward('bridged', ':7100');
-    const port = await localPort(watched, 7100);
-    await serves(port);
+    // busybox's nc lets two wait to be accepted: more at once would measure its patience.
+    const podPort = await onHost((socket) => socket.pipe(socket));
+    const watched = await forward('hosted', `:${podPort}`);
+    const port = await localPort(watched, podPort);
     await Promise.all(
       Array.from({ length: 100 }, async () => {
         const bytes = randomBytes(64 * 1024);

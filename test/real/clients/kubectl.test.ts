@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import { expect } from 'chai';
 import type { Watched } from '../cli/nodelet-cli.js';
 import { watch } from '../cli/nodelet-cli.js';
@@ -178,6 +180,20 @@ describe('kubectl: a real client of all streams', () => {
         const { local } = await forward('bridge', [echoPort]);
         const words = Array.from({ length: 50 }, (_, index) => `word ${index} `.repeat(1000));
         expect(await askAtOnce(local(echoPort), words)).to.deep.equal(words);
+      });
+
+      it('forwards 50 connections that are opened at once', async () => {
+        const server = net.createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        try {
+          const { port } = server.address() as net.AddressInfo;
+          const { local } = await forward('host', [port]);
+          const words = Array.from({ length: 50 }, (_, index) => `word ${index} `.repeat(1000));
+          expect(await Promise.all(words.map((word) => ask(local(port), word)))).to.deep.equal(words);
+        } finally {
+          server.close();
+        }
       });
 
       it('tells that a forwarded port is refused', async () => {
