@@ -16,9 +16,9 @@ import { LayerStore } from './layer-store.js';
 import { embedPauseImage, embeddedPauseReference } from './pause-image.js';
 import { pullImage } from './pull.js';
 import { canonicalText, parseReference } from './reference.js';
-import { RegistryClient } from './registry-client.js';
-import { registryLogin } from './registry-login.js';
-import { RegistryTransport } from './registry-transport.js';
+import { RegistryClient } from './registry/client.js';
+import { registryLogin } from './registry/login.js';
+import { RegistryTransport } from './registry/transport.js';
 import type { SnapshotRecord } from './snapshot-store.js';
 import { createSnapshots } from './snapshot-store.js';
 

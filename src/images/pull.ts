@@ -8,7 +8,7 @@ import { readImageConfig, readManifest } from './manifest.js';
 import { checkPlatform, choosePlatform } from './platform.js';
 import type { ImageReference } from './reference.js';
 import { repositoryName } from './reference.js';
-import type { RegistryClient } from './registry-client.js';
+import type { RegistryClient } from './registry/client.js';
 
 export interface PullParts {
   reference: ImageReference;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { registryLogin } from '../../src/images/registry-login.js';
+import { registryLogin } from '../../src/images/registry/login.js';
 import { newAuthConfig } from '../../src/ports/cri/messages.js';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { RegistryTransport } from '../../../src/images/registry-transport.js';
+import { RegistryTransport } from '../../../src/images/registry/transport.js';
 import { newAuthConfig } from '../../../src/ports/cri/messages.js';
 import { ImageWorld, failureOf } from './image-world.js';
 import { imageOf, tarOf } from './registry-double.js';
@@ -78,7 +78,7 @@ describe('images: registries over TLS (real file system)', () => {
   });
 
   it('takes one that is signed by a CA of the node, as the daemon is told of at its start', async () => {
-    const module = new URL('../../../src/images/registry-transport.js', import.meta.url);
+    const module = new URL('../../../src/images/registry/transport.js', import.meta.url);
     const program = `
       const { RegistryTransport } = await import('${module.href}');
       const signal = new AbortController().signal;

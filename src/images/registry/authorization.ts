@@ -1,8 +1,8 @@
-import { NodeletError } from '../base/errors.js';
-import type { ImageReference } from './reference.js';
-import type { RegistryLogin } from './registry-login.js';
-import type { RegistryTransport } from './registry-transport.js';
-import { registryUnavailable } from './registry-transport.js';
+import { NodeletError } from '../../base/errors.js';
+import type { ImageReference } from '../reference.js';
+import type { RegistryLogin } from './login.js';
+import type { RegistryTransport } from './transport.js';
+import { registryUnavailable } from './transport.js';
 
 /** The connection on which a challenge came: whether it was encrypted, whether any certificate is taken, and who waits. */
 export interface ChallengeContext {

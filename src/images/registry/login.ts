@@ -1,5 +1,5 @@
-import { NodeletError } from '../base/errors.js';
-import type { AuthConfig } from '../ports/cri/messages.js';
+import { NodeletError } from '../../base/errors.js';
+import type { AuthConfig } from '../../ports/cri/messages.js';
 
 /** What to show a registry. */
 export type RegistryLogin =

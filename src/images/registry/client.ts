@@ -3,15 +3,15 @@ import fs from 'node:fs';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { NodeletError } from '../base/errors.js';
-import type { RegistryConfig } from '../spec/config/node-config.js';
-import type { Descriptor } from './manifest.js';
-import { indexTypes, manifestTypes } from './manifest.js';
-import type { ImageReference } from './reference.js';
-import { RegistryAuthorization } from './registry-authorization.js';
-import type { RegistryLogin } from './registry-login.js';
-import type { RegistryResponse, RegistryTransport } from './registry-transport.js';
-import { registryUnavailable, transportError } from './registry-transport.js';
+import { NodeletError } from '../../base/errors.js';
+import type { RegistryConfig } from '../../spec/config/node-config.js';
+import type { Descriptor } from '../manifest.js';
+import { indexTypes, manifestTypes } from '../manifest.js';
+import type { ImageReference } from '../reference.js';
+import { RegistryAuthorization } from './authorization.js';
+import type { RegistryLogin } from './login.js';
+import type { RegistryResponse, RegistryTransport } from './transport.js';
+import { registryUnavailable, transportError } from './transport.js';
 
 /** Manifests and configs are read into memory: a registry that sends more is refused. */
 const documentMaxBytes = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { Agent, interceptors, request } from 'undici';
 import type { Dispatcher } from 'undici';
-import { abortReason } from '../base/call-context.js';
-import { NodeletError, asNodeletError } from '../base/errors.js';
+import { abortReason } from '../../base/call-context.js';
+import { NodeletError, asNodeletError } from '../../base/errors.js';
 
 export type RegistryResponse = Dispatcher.ResponseData;
 
