@@ -22,6 +22,8 @@ export interface ImageRecord {
   platform?: Platform;
   created?: string;
   diffIds?: string[];
+  /** Digests of what the document store keeps of it as it came; absent in records of older versions and for the embedded image. */
+  documents?: { config: string; manifest: string; index?: string };
 }
 
 const wholeId = /^(?:sha256:)?([0-9a-f]{64})$/;

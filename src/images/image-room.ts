@@ -6,6 +6,7 @@ import { SharedFlights } from '../base/shared-flight.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/config/node-config.js';
 import type { ImageRecord } from './image-catalog.js';
+import { DocumentStore } from './document-store.js';
 import { ImageCatalog } from './image-catalog.js';
 import { verboseInfo } from './image-messages.js';
 import type { WantedPull } from './image-verbs.js';
@@ -14,24 +15,41 @@ import type { ImageInfo, Images } from './images.js';
 import type { LayerRecord } from './layer-store.js';
 import { LayerStore } from './layer-store.js';
 import { embedPauseImage, embeddedPauseReference } from './pause-image.js';
+import type { Platform } from './platform.js';
+import { machinePlatform } from './platform.js';
+import { RunningPulls } from './pull-progress.js';
 import { pullImage } from './pull.js';
 import { canonicalText, parseReference } from './reference.js';
-import { RegistryClient } from './registry/client.js';
-import { registryLogin } from './registry/login.js';
-import { RegistryTransport } from './registry/transport.js';
+import { requestLogin } from './registry/login.js';
+import type { Patience } from './registry/patience.js';
+import { Registries } from './registry/registries.js';
+import type { ProxySettings } from './registry/transport.js';
+import { reportSources } from './resolve-report.js';
 import type { SnapshotRecord } from './snapshot-store.js';
 import { createSnapshots } from './snapshot-store.js';
 
 export interface ImagesParts extends Pick<
   Host,
-  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock'
+  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock' | 'random'
 > {
-  config: Pick<NodeConfig, 'rootDir' | 'runDir' | 'pauseImage' | 'registries' | 'runtimes'>;
+  config: Pick<
+    NodeConfig,
+    | 'rootDir'
+    | 'runDir'
+    | 'pauseImage'
+    | 'registries'
+    | 'registriesFile'
+    | 'dockerConfig'
+    | 'images'
+    | 'runtimes'
+  >;
   log: Log;
   /** Told of each pull when it has ended; `bytes` came from the registry, compressed, whether it went well or not. */
   onPull?: (pull: { ok: boolean; bytes: number }) => void;
-  /** Milliseconds of silence after which a registry counts as down. */
-  stallMs?: number;
+  /** Where it differs from the usual one. */
+  patience?: Partial<Patience>;
+  /** Of the daemon's environment. */
+  proxies?: ProxySettings | undefined;
 }
 
 /** The images room: registry, layers, snapshots and CRI's image verbs behind one face. */
@@ -45,7 +63,9 @@ export function createImages(parts: ImagesParts): Images {
     records: store.table<LayerRecord>('layers'),
     host: parts,
   });
-  const transport = new RegistryTransport(parts.stallMs);
+  const documents = new DocumentStore(path.join(config.rootDir, 'blobs'), parts);
+  const registries = new Registries({ ...parts, host: parts });
+  const running = new RunningPulls(parts.clock);
   const pulls = new SharedFlights<string, ImageRecord>();
   const pauseTag = canonicalText(parseReference(config.pauseImage ?? embeddedPauseReference, 'pauseImage'));
   /** Layers of images that lost others: whoever pulls such an image again fetches only what is missing. */
@@ -72,6 +92,8 @@ export function createImages(parts: ImagesParts): Images {
       const users = [...catalog.all(), ...snapshotRecords.entries().map(([, record]) => record)];
       return salvaged.has(chainId) || users.some((user) => user.layers.includes(chainId));
     });
+    const kept = catalog.all().flatMap((image) => Object.values(image.documents ?? {}));
+    await documents.removeUnused(new Set(kept));
   };
   const save = async (image: ImageRecord): Promise<ImageRecord> => {
     const saved = await catalog.put(image);
@@ -79,33 +101,39 @@ export function createImages(parts: ImagesParts): Images {
     return saved;
   };
 
+  let cpu: Promise<Platform> | undefined;
+  /** What this machine is doesn't change while it runs. */
+  const machine = (): Promise<Platform> =>
+    (cpu ??= parts.files.read('/proc/cpuinfo').then((text) => machinePlatform(text?.toString('utf8') ?? '')));
+
   const pull = async ({ reference: text, auth, pod }: WantedPull, ctx: CallContext): Promise<ImageInfo> => {
     const reference = parseReference(text);
-    const login = registryLogin(auth, reference.registry);
+    const name = canonicalText(reference);
+    const login = requestLogin(auth);
     // Another login may see another image, or none.
     const key = createHash('sha256')
-      .update(JSON.stringify([canonicalText(reference), login]))
+      .update(JSON.stringify([name, login]))
       .digest('hex');
     const record = await pulls.join(key, ctx.signal, async (signal) => {
-      const client = new RegistryClient(reference, { transport, registries: config.registries, login });
+      const report = running.begin(name);
+      let received = () => 0;
       let ok = false;
       try {
-        const pulled = await pullImage({
-          reference,
-          client,
-          layers,
-          signal,
-          save,
-        });
+        const client = registries.clientOf(await registries.sources(reference, login), { report });
+        received = () => client.receivedBytes;
+        const downloads = config.images.downloadsPerPull;
+        const image = { reference, client, layers, documents, machine: await machine(), downloads };
+        const pulled = await pullImage({ ...image, report, signal, save });
         ok = true;
         return pulled;
       } finally {
-        parts.onPull?.({ ok, bytes: client.receivedBytes });
+        report.ended(ok ? 'done' : 'failed');
+        parts.onPull?.({ ok, bytes: received() });
         if (!ok) await collect();
       }
     });
     const podName = pod === null ? undefined : `${pod.namespace}/${pod.name}`;
-    ctx.log.info({ image: canonicalText(reference), id: record.id, pod: podName }, 'image pulled');
+    ctx.log.info({ image: name, id: record.id, pod: podName }, 'image pulled');
     return infoOf(record);
   };
 
@@ -176,7 +204,12 @@ export function createImages(parts: ImagesParts): Images {
   return {
     verbs,
     lookup,
+    pulls: running,
+    resolve: async (text, signal) =>
+      reportSources(parseReference(text, 'reference'), { registries, machine: await machine(), signal }),
     start: async () => {
+      await registries.start();
+      await documents.start();
       await layers.start();
       await dropDamaged();
       await placePauseImage();
@@ -190,7 +223,7 @@ export function createImages(parts: ImagesParts): Images {
       await pulls.abort(
         new NodeletError('unavailable', 'nodelet is stopping', { remedy: 'pull again later' }),
       );
-      await transport.close();
+      await registries.stop();
     },
   };
 }

@@ -2,6 +2,8 @@ import type { CallContext } from '../base/call-context.js';
 import type { ImageId } from '../base/ids.js';
 import type { OwnImageVerbs } from '../ports/cri/runtime.js';
 import type { IdMapping } from '../ports/mounts.js';
+import type { RunningPulls } from './pull-progress.js';
+import type { ResolveReport } from './resolve-report.js';
 
 /** The `config` part of an OCI image config (image-spec config.md), as far as running needs it; defaults filled in. */
 export interface ImageRunConfig {
@@ -59,6 +61,10 @@ export interface Images {
   lookup(reference: string, field?: string): ImageInfo | undefined;
   /** The pinned image that infra containers run: embedded, or the configured one (pulled at first use). */
   pauseImage(ctx: CallContext): Promise<ImageInfo>;
+  /** Where a reference would be pulled from, each source tried; errors about the text name `reference`. */
+  resolve(reference: string, signal: AbortSignal): Promise<ResolveReport>;
+  /** Pulls that run now. */
+  pulls: Pick<RunningPulls, 'list' | 'subscribe'>;
   snapshots: Snapshots;
   stop(): Promise<void>;
 }

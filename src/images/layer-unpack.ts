@@ -9,7 +9,7 @@ import type { Host } from '../ports/host.js';
 import type { LayerSurvey } from './layer-survey.js';
 import { LayerSurveyor, whiteoutPrefix } from './layer-survey.js';
 import type { Descriptor } from './manifest.js';
-import { transportError } from './registry/transport.js';
+import { transportError } from './registry/failures.js';
 
 export type UnpackHost = Pick<Host, 'processes' | 'layerFiles'>;
 

@@ -1,45 +1,39 @@
 import { createHash } from 'node:crypto';
-import { NodeletError } from '../base/errors.js';
+import fs from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import type { ImageId } from '../base/ids.js';
+import type { DocumentStore } from './document-store.js';
 import type { ImageRecord } from './image-catalog.js';
+import { resolveImage } from './image-resolve.js';
 import type { LayerStore, WantedLayer } from './layer-store.js';
-import type { ImageManifest } from './manifest.js';
-import { readImageConfig, readManifest } from './manifest.js';
-import { checkPlatform, choosePlatform } from './platform.js';
+import type { Descriptor } from './manifest.js';
+import type { Platform } from './platform.js';
+import type { PullReport } from './pull-progress.js';
 import type { ImageReference } from './reference.js';
 import { repositoryName } from './reference.js';
 import type { RegistryClient } from './registry/client.js';
+import { transportError } from './registry/failures.js';
 
 export interface PullParts {
   reference: ImageReference;
   client: RegistryClient;
   layers: LayerStore;
+  documents: DocumentStore;
+  machine: Platform;
+  /** Layers that are fetched at the same time. */
+  downloads: number;
+  report: PullReport;
   signal: AbortSignal;
   /** Makes the image known while its layers are held. */
   save: (record: ImageRecord) => Promise<ImageRecord>;
 }
 
-const layersAtOnce = 3;
-
-/** Fetches what of an image isn't there yet and saves its record. The digest of a reference decides over its tag. */
-export async function pullImage({
-  reference,
-  client,
-  layers,
-  signal,
-  save,
-}: PullParts): Promise<ImageRecord> {
-  const top = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal);
-  const manifest = await manifestOf(top.bytes, client, signal);
-  const config = readImageConfig(await client.smallBlob('config', manifest.config, signal));
-  checkPlatform(config.platform);
-  if (config.diffIds.length !== manifest.layers.length) {
-    throw new NodeletError(
-      'corrupt',
-      `the image has ${manifest.layers.length} layers but ${config.diffIds.length} diff ids`,
-      { field: 'config.rootfs.diff_ids', remedy: 'push the image again; nothing of it was kept' },
-    );
-  }
+/** Fetches what of an image isn't there yet and saves its record. */
+export async function pullImage(parts: PullParts): Promise<ImageRecord> {
+  const { reference, layers, documents, report, save } = parts;
+  const image = await resolveImage(reference, parts);
+  const { manifest, config } = image;
+  report.resolved(manifest.layers);
   const chain = chainIds(config.diffIds);
   const wanted = manifest.layers.map((descriptor, index) => ({
     descriptor,
@@ -48,51 +42,46 @@ export async function pullImage({
   }));
   const release = layers.hold(chain);
   try {
-    await ensureAll(wanted, { client, layers, signal });
-    const name = repositoryName(reference);
-    return await save({
-      version: 1,
-      id: manifest.config.digest as ImageId,
-      repoTags: reference.digest === undefined ? [`${name}:${reference.tag ?? 'latest'}`] : [],
-      repoDigests: [`${name}@${top.digest}`],
-      layers: chain.toReversed(),
-      run: config.run,
-      platform: config.platform,
-      created: config.created,
-      diffIds: config.diffIds,
-    });
+    await ensureAll(wanted, parts);
+    const kept = image.documents;
+    const releaseDocuments = await documents.put(Object.values(kept));
+    try {
+      return await save({
+        version: 1,
+        id: manifest.config.digest as ImageId,
+        repoTags:
+          reference.digest === undefined ? [`${repositoryName(reference)}:${reference.tag ?? 'latest'}`] : [],
+        repoDigests: [`${repositoryName(reference)}@${image.digest}`],
+        layers: chain.toReversed(),
+        run: config.run,
+        platform: config.platform,
+        created: config.created,
+        diffIds: config.diffIds,
+        documents: {
+          config: kept.config.digest,
+          manifest: kept.manifest.digest,
+          ...(kept.index !== undefined && { index: kept.index.digest }),
+        },
+      });
+    } finally {
+      releaseDocuments();
+    }
   } finally {
     release();
   }
 }
 
-async function manifestOf(
-  bytes: Buffer,
-  client: RegistryClient,
-  signal: AbortSignal,
-): Promise<ImageManifest> {
-  const top = readManifest(bytes);
-  if ('manifest' in top) return top.manifest;
-  const chosen = readManifest((await client.manifest(choosePlatform(top.index).digest, signal)).bytes);
-  if ('manifest' in chosen) return chosen.manifest;
-  throw new NodeletError('unsupported', 'the image has an index within an index', {
-    field: 'manifest.manifests',
-  });
-}
+type LayerParts = Pick<PullParts, 'client' | 'layers' | 'signal' | 'downloads' | 'report'>;
 
 /** A few layers at a time. The first failure stops the others, and all have ended when this does. */
-async function ensureAll(
-  wanted: readonly WantedLayer[],
-  { client, layers, signal }: Pick<PullParts, 'client' | 'layers' | 'signal'>,
-): Promise<void> {
+async function ensureAll(wanted: readonly WantedLayer[], parts: LayerParts): Promise<void> {
   const stop = new AbortController();
-  const together = AbortSignal.any([signal, stop.signal]);
+  const together = AbortSignal.any([parts.signal, stop.signal]);
   const queue = [...wanted];
   let failure: { thrown: unknown } | undefined;
   const worker = async (): Promise<void> => {
     for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
-      const { descriptor } = layer;
-      await layers.ensure(layer, together, (file, flight) => client.blob('layer', descriptor, file, flight));
+      await ensureOne(layer, { ...parts, signal: together });
     }
   };
   const guarded = (): Promise<void> =>
@@ -100,8 +89,39 @@ async function ensureAll(
       failure ??= { thrown };
       stop.abort(thrown);
     });
-  await Promise.all(Array.from({ length: layersAtOnce }, guarded));
+  await Promise.all(Array.from({ length: parts.downloads }, guarded));
   if (failure !== undefined) throw failure.thrown;
+}
+
+/** One layer; one that came damaged is fetched anew from whom had no part in that. */
+async function ensureOne(layer: WantedLayer, { client, layers, signal, report }: LayerParts): Promise<void> {
+  const { digest } = layer.descriptor;
+  if (layers.has(layer.chainId)) {
+    report.layer(digest, 'exists');
+    return;
+  }
+  for (;;) {
+    try {
+      await layers.ensure(layer, signal, (file, flight) => download(layer.descriptor, file, client, flight));
+      report.layer(digest, 'done');
+      return;
+    } catch (thrown) {
+      if (signal.aborted || !client.mayRetry(thrown, layer.descriptor)) throw thrown;
+    }
+  }
+}
+
+async function download(
+  descriptor: Descriptor,
+  file: string,
+  client: RegistryClient,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await pipeline(client.blob(descriptor, signal), fs.createWriteStream(file), { signal });
+  } catch (thrown) {
+    throw transportError(thrown, '', signal);
+  }
 }
 
 /** Chain ids bottom up: sha256 of the chain below, a space, and the diff id (image-spec config.md). */

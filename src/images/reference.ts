@@ -1,4 +1,5 @@
 import { NodeletError } from '../base/errors.js';
+import { digestForm } from './digest.js';
 
 /** A parsed image reference: the grammar of the distribution project, with Docker's short forms written out. */
 export interface ImageReference {
@@ -18,7 +19,6 @@ const host = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9a-fA-F:]+\\])(?::[0
 const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const path = new RegExp(`^${component}(?:/${component})*$`);
 const tagForm = /^\w[\w.-]{0,127}$/;
-const digestForm = /^sha256:[0-9a-f]{64}$/;
 const idForm = /^(?:sha256:)?[0-9a-f]{64}$/;
 
 /** Parses `nginx`, `host:5000/a/b:tag`, `name@sha256:…`, `name:tag@sha256:…`; `invalid` naming `field` and the part otherwise. */
@@ -31,7 +31,7 @@ export function parseReference(text: string, field = 'image.image'): ImageRefere
   if (idForm.test(text)) throw refuse('it is an id, which no registry knows');
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0 || (digest !== undefined && !digestForm.test(digest))) {
-    throw refuse('a digest is sha256: and 64 lower-case hex digits');
+    throw refuse('a digest is sha256: and 64 lower-case hex digits, or sha512: and 128');
   }
   const colon = named.lastIndexOf(':');
   const hasTag = colon > named.lastIndexOf('/');

@@ -1,30 +1,37 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { registryLogin } from '../../src/images/registry/login.js';
+import { findLogin } from '../../src/images/registry/credentials.js';
+import { requestLogin } from '../../src/images/registry/login.js';
+import type { Host } from '../../src/ports/host.js';
+import type { AuthConfig } from '../../src/ports/cri/messages.js';
 import { newAuthConfig } from '../../src/ports/cri/messages.js';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
+const loginOf = (auth: AuthConfig | null) => requestLogin(auth)?.login;
+/** A machine without a Docker configuration. */
+const bare = { files: { read: async () => undefined } } as unknown as Pick<Host, 'files' | 'processes'>;
+
 describe("images: CRI's AuthConfig", () => {
   it('is a name and password, plain or in base64, with Docker padding', () => {
     const wanted = { kind: 'password', username: 'u', password: 'p:q' };
-    expect(registryLogin(newAuthConfig({ username: 'u', password: 'p:q' }), 'r.io')).to.deep.equal(wanted);
-    expect(registryLogin(newAuthConfig({ auth: base64('u:p:q') }), 'r.io')).to.deep.equal(wanted);
-    expect(registryLogin(newAuthConfig({ auth: base64('u:p:q\0\0') }), 'r.io')).to.deep.equal(wanted);
+    expect(loginOf(newAuthConfig({ username: 'u', password: 'p:q' }))).to.deep.equal(wanted);
+    expect(loginOf(newAuthConfig({ auth: base64('u:p:q') }))).to.deep.equal(wanted);
+    expect(loginOf(newAuthConfig({ auth: base64('u:p:q\0\0') }))).to.deep.equal(wanted);
   });
 
   it('is a token to refresh or to use', () => {
-    expect(registryLogin(newAuthConfig({ identity_token: 't' }), 'r.io')).to.deep.equal({
+    expect(loginOf(newAuthConfig({ identity_token: 't' }))).to.deep.equal({
       kind: 'refresh-token',
       token: 't',
     });
-    expect(registryLogin(newAuthConfig({ registry_token: 't' }), 'r.io')).to.deep.equal({
+    expect(loginOf(newAuthConfig({ registry_token: 't' }))).to.deep.equal({
       kind: 'bearer',
       token: 't',
     });
   });
 
-  it('is shown to the registry of its server_address only', () => {
+  it('is shown to the registry of its server_address only', async () => {
     for (const [address, registry, used] of [
       ['https://r.io/v1/', 'r.io', true],
       ['r.io:5000', 'r.io:5000', true],
@@ -34,24 +41,35 @@ describe("images: CRI's AuthConfig", () => {
       ['r.io', 'evil.io', false],
       ['r.io', 'r.io:5000', false],
     ] as const) {
-      const login = registryLogin(newAuthConfig({ username: 'u', server_address: address }), registry);
-      expect(login?.kind, `${address} for ${registry}`).to.equal(used ? 'password' : 'elsewhere');
+      const request = requestLogin(newAuthConfig({ username: 'u', server_address: address }));
+      const { signal } = new AbortController();
+      const wish = {
+        host: registry,
+        repository: 'a',
+        isMirror: false,
+        configured: undefined,
+        request,
+        signal,
+      };
+      const found = await findLogin(wish, { dockerConfig: '/none', host: bare });
+      expect(found.login?.kind, `${address} for ${registry}`).to.equal(used ? 'password' : undefined);
+      if (!used) expect(found.elsewhere).to.equal('r.io');
     }
   });
 
   it('may be told twice, as long as it is one', () => {
     const wanted = { kind: 'password', username: 'u', password: 'p' };
     const twice = newAuthConfig({ username: 'u', password: 'p', auth: base64('u:p') });
-    expect(registryLogin(twice, 'r.io')).to.deep.equal(wanted);
+    expect(loginOf(twice)).to.deep.equal(wanted);
     // As Docker's configuration has it for registries of some clouds.
     const placeholder = newAuthConfig({ username: '00000000-0000', identity_token: 't' });
-    expect(registryLogin(placeholder, 'r.io')).to.deep.equal({ kind: 'refresh-token', token: 't' });
+    expect(loginOf(placeholder)).to.deep.equal({ kind: 'refresh-token', token: 't' });
   });
 
   it('is nothing when it is empty', () => {
-    expect(registryLogin(null, 'r.io')).to.equal(undefined);
-    expect(registryLogin(newAuthConfig(), 'r.io')).to.equal(undefined);
-    expect(registryLogin(newAuthConfig({ server_address: 'else.io' }), 'r.io')).to.equal(undefined);
+    expect(loginOf(null)).to.equal(undefined);
+    expect(loginOf(newAuthConfig())).to.equal(undefined);
+    expect(loginOf(newAuthConfig({ server_address: 'else.io' }))).to.equal(undefined);
   });
 
   it('is refused by the name of the field when it makes no sense', () => {
@@ -68,7 +86,7 @@ describe("images: CRI's AuthConfig", () => {
       [{ auth: base64('u:p'), registry_token: 't' }, 'auth.registry_token'],
       [{ identity_token: 't', registry_token: 't' }, 'auth.registry_token'],
     ] as const) {
-      expect(() => registryLogin(newAuthConfig(auth), 'r.io'))
+      expect(() => loginOf(newAuthConfig(auth)))
         .to.throw(NodeletError)
         .that.includes({ kind: 'invalid', field });
     }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeletError } from '../../src/base/errors.js';
-import { transportError } from '../../src/images/registry/transport.js';
+import { transportError } from '../../src/images/registry/failures.js';
 
 describe('images: what broke a transfer', () => {
   const kindOf = (thrown: Error, signal = new AbortController().signal): string =>

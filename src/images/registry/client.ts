@@ -1,195 +1,181 @@
-import { createHash } from 'node:crypto';
-import fs from 'node:fs';
-import type { Readable } from 'node:stream';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { NodeletError } from '../../base/errors.js';
-import type { RegistryConfig } from '../../spec/config/node-config.js';
+import { NodeletError, isKind } from '../../base/errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Random } from '../../ports/random.js';
+import { digestForm, digestLike, sha256Of } from '../digest.js';
 import type { Descriptor } from '../manifest.js';
-import { indexTypes, manifestTypes } from '../manifest.js';
-import type { ImageReference } from '../reference.js';
-import { RegistryAuthorization } from './authorization.js';
-import type { RegistryLogin } from './login.js';
-import type { RegistryResponse, RegistryTransport } from './transport.js';
-import { registryUnavailable, transportError } from './transport.js';
+import { manifestAccept } from '../manifest.js';
+import type { PullReport } from '../pull-progress.js';
+import { BlobTransfer, mismatch } from './blob-transfer.js';
+import type { DownloadSlots } from './download-slots.js';
+import { transportError } from './failures.js';
+import { ForeignSource } from './foreign-source.js';
+import type { Patience } from './patience.js';
+import type { Source } from './source-rotation.js';
+import { SourceRotation } from './source-rotation.js';
+import type { RegistryTransport } from './transport.js';
+import { bytesOf } from './transport.js';
 
 /** Manifests and configs are read into memory: a registry that sends more is refused. */
 const documentMaxBytes = 4 * 1024 * 1024;
 
 export interface RegistryClientParts {
+  /** In the order in which they are tried; the registry itself is the last one. */
+  sources: readonly Source[];
   transport: RegistryTransport;
-  registries: readonly RegistryConfig[];
-  login: RegistryLogin | undefined;
+  patience: Patience;
+  slots: DownloadSlots;
+  /** Whether layers may be fetched from the addresses that a manifest names. */
+  foreignLayers: boolean;
+  host: { clock: Clock; random: Random };
+  report?: Pick<PullReport, 'received' | 'retrying' | 'restarted'>;
+}
+
+/** A manifest or index as it came. */
+export interface FetchedManifest {
+  bytes: Buffer;
+  digest: string;
+  /** Of the answer's header; empty where it has none. */
+  contentType: string;
 }
 
 /** One repository as one pull sees it: distribution-spec's pull part. All that it returns was checked against its digest. */
 export class RegistryClient {
-  private readonly authorization: RegistryAuthorization;
-  private readonly insecure: boolean;
-  /** Base addresses to try, in order; one is left once it has answered. */
-  private bases: string[];
+  /** Sources that lacked something or failed: in this pull the others come first. */
+  private readonly demoted = new Set<Source>();
+  /** By digest of a blob, who has sent wrong bytes of it. */
+  private readonly distrusted = new Map<string, Set<Source>>();
   /** Bytes of bodies that came so far. */
   receivedBytes = 0;
 
-  constructor(
-    private readonly reference: ImageReference,
-    private readonly parts: RegistryClientParts,
-  ) {
-    const { registry, repository } = reference;
-    const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
-    const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?$/.test(host);
-    this.insecure = parts.registries.find((entry) => entry.host === registry)?.insecure ?? false;
-    const schemes = this.insecure ? ['https', 'http'] : loopback ? ['http'] : ['https'];
-    this.bases = schemes.map((scheme) => `${scheme}://${host}/v2/${repository}`);
-    this.authorization = new RegistryAuthorization(
-      parts.transport,
-      parts.login,
-      `repository:${repository}:pull`,
-    );
-  }
+  constructor(private readonly parts: RegistryClientParts) {}
 
   /** A manifest or index by tag or digest. */
-  async manifest(which: string, signal: AbortSignal): Promise<{ bytes: Buffer; digest: string }> {
-    const accept = [...manifestTypes, ...indexTypes].join(', ');
-    const bytes = await this.document('manifest', `/manifests/${which}`, { accept }, signal);
-    const digest = sha256(bytes);
-    if (which.startsWith('sha256:') && which !== digest) throw mismatch('manifest', which, digest);
-    return { bytes, digest };
+  async manifest(which: string, signal: AbortSignal): Promise<FetchedManifest> {
+    const rotation = this.rotation(undefined);
+    for (;;) {
+      try {
+        return await this.manifestFrom(rotation.current, which, signal);
+      } catch (thrown) {
+        await rotation.failed(transportError(thrown, rotation.current.name, signal), signal);
+      }
+    }
   }
 
   /** A small blob, in memory. */
   async smallBlob(part: string, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
-    const bytes = await this.document(part, `/blobs/${descriptor.digest}`, {}, signal);
-    if (bytes.length !== descriptor.sizeBytes) throw wrongSize(part, descriptor, bytes.length);
-    const digest = sha256(bytes);
-    if (digest !== descriptor.digest) throw mismatch(part, descriptor.digest, digest);
-    return bytes;
-  }
-
-  /** Downloads a blob to `file`. */
-  async blob(part: string, descriptor: Descriptor, file: string, signal: AbortSignal): Promise<void> {
-    const { body, host } = await this.get(`/blobs/${descriptor.digest}`, {}, signal);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const measure = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        bytes += chunk.length;
-        this.receivedBytes += chunk.length;
-        hash.update(chunk);
-        done(bytes > descriptor.sizeBytes ? wrongSize(part, descriptor, bytes) : null, chunk);
-      },
-    });
-    try {
-      await pipeline(body, measure, fs.createWriteStream(file), { signal });
-    } catch (thrown) {
-      throw transportError(thrown, host, signal);
-    }
-    if (bytes !== descriptor.sizeBytes) throw wrongSize(part, descriptor, bytes);
-    const digest = `sha256:${hash.digest('hex')}`;
-    if (digest !== descriptor.digest) throw mismatch(part, descriptor.digest, digest);
-  }
-
-  private async document(
-    part: string,
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<Buffer> {
-    const { body, host } = await this.get(path, headers, signal);
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        this.receivedBytes += chunk.length;
-        // Leaving the loop closes the connection.
-        if (bytes > documentMaxBytes) throw tooLarge(part);
-        chunks.push(chunk);
-      }
-    } catch (thrown) {
-      throw transportError(thrown, host, signal);
-    }
-    return Buffer.concat(chunks);
-  }
-
-  private async get(
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<{ body: Readable; host: string }> {
-    let response = await this.send(path, headers, signal);
-    if (response.statusCode === 401) {
-      const challenge = [response.headers['www-authenticate'] ?? ''].flat().join(', ');
-      await response.body.dump();
-      const secure = this.bases[0]?.startsWith('https:') === true;
-      if (await this.authorization.answer(challenge, { secure, insecure: this.insecure, signal })) {
-        response = await this.send(path, headers, signal);
-      }
-    }
-    if (response.statusCode === 200) return { body: response.body, host: this.reference.registry };
-    await response.body.dump().catch(() => undefined);
-    throw this.refusal(response.statusCode, path);
-  }
-
-  private async send(
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<RegistryResponse> {
-    const { insecure } = this;
+    if (descriptor.sizeBytes > documentMaxBytes) throw tooLarge(part);
     for (;;) {
-      const base = this.bases[0] ?? '';
       try {
-        const authorized = { ...headers, ...this.authorization.headers };
-        const response = await this.parts.transport.send({
-          url: `${base}${path}`,
-          headers: authorized,
-          insecure,
-          signal,
-        });
-        this.bases = [base];
-        return response;
+        const chunks = [];
+        for await (const chunk of this.transfer(part, descriptor, signal)) chunks.push(chunk);
+        return Buffer.concat(chunks);
       } catch (thrown) {
-        if (signal.aborted || this.bases.length < 2) throw thrown;
-        this.bases = this.bases.slice(1);
+        if (signal.aborted || !this.mayRetry(thrown, descriptor)) throw thrown;
       }
     }
   }
 
-  private refusal(statusCode: number, path: string): NodeletError {
-    const { registry, repository } = this.reference;
-    const what = path.split('/').at(-1) ?? '';
-    const field = 'image.image';
-    if (statusCode === 404) {
-      return new NodeletError('not-found', `${registry} has no ${repository} with ${what}`, {
-        field,
-        remedy: 'check the name and the tag',
-      });
+  /**
+   * A layer's compressed bytes, whole and in order, fetched as they are taken. The stream ends well only if size and digest are the
+   * descriptor's; bytes that came before are nobody's until then.
+   */
+  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    const release = await this.parts.slots.acquire(signal);
+    try {
+      this.parts.report?.restarted(descriptor.digest);
+      yield* this.transfer('layer', descriptor, signal);
+    } catch (thrown) {
+      throw isKept(descriptor, thrown) && !this.parts.foreignLayers
+        ? keptElsewhere(descriptor, thrown)
+        : thrown;
+    } finally {
+      release();
     }
-    if (statusCode === 401 || statusCode === 403) return this.authorization.refusal(this.reference);
-    if (statusCode === 429) {
-      return new NodeletError('exhausted', `${registry} allows no more requests for now`, {
-        field,
-        remedy: 'wait, or give credentials with a higher limit',
-      });
-    }
-    return registryUnavailable(`${registry} answered ${statusCode} for ${repository}`, {
-      remedy: "see the registry's own log, then pull again",
+  }
+
+  /** Whether a blob that came damaged may still come whole: a source is left that had no part in it. */
+  mayRetry(thrown: unknown, descriptor: Descriptor): boolean {
+    const distrusted = this.distrusted.get(descriptor.digest);
+    if (!isKind(thrown, 'corrupt') || distrusted === undefined) return false;
+    return this.sourcesFor(descriptor).some((source) => !distrusted.has(source));
+  }
+
+  private transfer(part: string, descriptor: Descriptor, signal: AbortSignal) {
+    const { digest } = descriptor;
+    return new BlobTransfer({
+      part,
+      descriptor,
+      rotation: this.rotation(descriptor),
+      signal,
+      onBytes: (bytes) => {
+        this.receivedBytes += bytes;
+        this.parts.report?.received(digest, bytes);
+      },
+      onDamaged: (senders) => {
+        this.distrusted.set(digest, new Set([...(this.distrusted.get(digest) ?? []), ...senders]));
+      },
+    }).chunks();
+  }
+
+  private rotation(wanted: Pick<Descriptor, 'digest' | 'urls'> | undefined): SourceRotation {
+    const { patience, host, report } = this.parts;
+    const all = wanted === undefined ? this.parts.sources : this.sourcesFor(wanted);
+    const distrusted = this.distrusted.get(wanted?.digest ?? '');
+    const trusted = all.filter((source) => distrusted?.has(source) !== true);
+    const isFirst = (source: Source) => !this.demoted.has(source);
+    return new SourceRotation({
+      sources: [...trusted.filter(isFirst), ...trusted.filter((source) => !isFirst(source))],
+      patience,
+      host,
+      onRetry: (why) => report?.retrying(wanted?.digest, why),
+      onGivenUp: (source) => this.demoted.add(source),
     });
+  }
+
+  /** Its own addresses come after the registry's: many registries keep such a layer all the same. */
+  private sourcesFor({ digest, urls }: Pick<Descriptor, 'digest' | 'urls'>): Source[] {
+    const { sources, foreignLayers, transport } = this.parts;
+    if (!foreignLayers || urls === undefined) return [...sources];
+    const known = this.foreign.get(digest) ?? urls.map((url) => new ForeignSource(url, transport));
+    this.foreign.set(digest, known);
+    return [...sources, ...known];
+  }
+  private readonly foreign = new Map<string, Source[]>();
+
+  private async manifestFrom(source: Source, which: string, signal: AbortSignal): Promise<FetchedManifest> {
+    const request = {
+      method: 'GET' as const,
+      path: `/manifests/${which}`,
+      headers: { accept: manifestAccept },
+      signal,
+    };
+    const { body, headers } = await source.request(request, [200]);
+    const bytes = await bytesOf(body, documentMaxBytes, (more) => (this.receivedBytes += more));
+    if (bytes === undefined) throw tooLarge('manifest');
+    // Who asks by digest is answered by that one; what the registry says of a tag tells of damage on the way.
+    const told = [headers['docker-content-digest'] ?? ''].flat()[0] ?? '';
+    for (const wanted of [which, told].filter((digest) => digestForm.test(digest))) {
+      const digest = digestLike(wanted, bytes);
+      if (digest !== wanted) throw mismatch('manifest', wanted, digest);
+    }
+    const contentType = [headers['content-type'] ?? ''].flat()[0]?.split(';')[0]?.trim() ?? '';
+    return { bytes, digest: digestForm.test(which) ? which : sha256Of(bytes), contentType };
   }
 }
 
-const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-const damaged = 'push the image again, or check what is between here and the registry; nothing was kept';
+const isKept = ({ urls }: Descriptor, thrown: unknown): boolean =>
+  urls !== undefined && isKind(thrown, 'not-found');
 
-const mismatch = (part: string, wanted: string, got: string): NodeletError =>
-  new NodeletError('corrupt', `the ${part} ${wanted} came as ${got}`, { field: part, remedy: damaged });
-
-const wrongSize = (part: string, { digest, sizeBytes }: Descriptor, got: number): NodeletError =>
-  new NodeletError('corrupt', `the ${part} ${digest} has ${got} bytes or more, not ${sizeBytes}`, {
-    field: part,
-    remedy: damaged,
-  });
+const keptElsewhere = ({ digest, urls = [] }: Descriptor, cause: unknown): NodeletError =>
+  new NodeletError(
+    'unsupported',
+    `the layer ${digest} isn't kept by the registry, only at ${urls.join(', ')}`,
+    {
+      field: 'manifest.layers.urls',
+      remedy: 'set images.foreignLayers: true to have it fetched from there',
+      cause,
+    },
+  );
 
 const tooLarge = (part: string): NodeletError =>
   new NodeletError('exhausted', `the ${part} is larger than ${documentMaxBytes} bytes`, {

@@ -7,22 +7,32 @@ export type RegistryLogin =
   /** For the registry's token service, OAuth 2. */
   | { kind: 'refresh-token'; token: string }
   /** To be used as it is. */
-  | { kind: 'bearer'; token: string }
-  /** A login for another registry, which is shown to none. */
-  | { kind: 'elsewhere'; host: string };
+  | { kind: 'bearer'; token: string };
+
+/** What was found for one registry. */
+export interface FoundLogin {
+  login: RegistryLogin | undefined;
+  /** Where it was found, for people; what was looked at last where there is none. */
+  from: string;
+  /** The registry that the request's own login is for, where that is another one. */
+  elsewhere?: string;
+}
+
+/** The login of a request: for the registry of the reference, or for the host that it names. */
+export interface RequestLogin {
+  login: RegistryLogin;
+  host: string | undefined;
+}
 
 /**
  * Reads CRI's AuthConfig. It holds one login: a username and password, plain or as `auth`, or one of the two tokens. A username
- * without a password beside an identity token is the placeholder that Docker's configurations have there. With a server_address
- * it is for that registry only. `invalid` naming the field when it is none, or more than one.
+ * without a password beside an identity token is the placeholder that Docker's configurations have there. `invalid` naming the
+ * field when it is none, or more than one.
  */
-export function registryLogin(auth: AuthConfig | null, registry: string): RegistryLogin | undefined {
-  if (auth === null) return undefined;
-  const login = onlyOne(auth);
-  const host = hostOf(auth.server_address);
-  return login === undefined || host === '' || host === hostOf(registry)
-    ? login
-    : { kind: 'elsewhere', host };
+export function requestLogin(auth: AuthConfig | null): RequestLogin | undefined {
+  const login = auth === null ? undefined : onlyOne(auth);
+  const host = hostOf(auth?.server_address ?? '');
+  return login === undefined ? undefined : { login, host: host === '' ? undefined : host };
 }
 
 function onlyOne(auth: AuthConfig): RegistryLogin | undefined {
@@ -52,9 +62,16 @@ function plain({ username, password, identity_token }: AuthConfig): RegistryLogi
 
 function encoded(auth: string): RegistryLogin | undefined {
   if (auth === '') return undefined;
+  const login = decodedLogin(auth);
+  if (login === undefined) throw refuse('auth.auth', 'is not the base64 form of username:password');
+  return login;
+}
+
+/** `username:password` in base64; undefined for other text. */
+export function decodedLogin(auth: string): (RegistryLogin & { kind: 'password' }) | undefined {
   const text = /^[\w+/-]+={0,2}$/.test(auth) ? Buffer.from(auth, 'base64').toString('utf8') : '';
   const colon = text.indexOf(':');
-  if (colon < 1) throw refuse('auth.auth', 'is not the base64 form of username:password');
+  if (colon < 1) return undefined;
   // Docker pads the decoded text with NULs.
   return {
     kind: 'password',
@@ -70,7 +87,7 @@ function token(kind: 'refresh-token' | 'bearer', text: string, field: string): R
 }
 
 /** The registry that an address names: `https://index.docker.io/v1/`, `127.0.0.1:5000`, `Registry.example:443`. */
-function hostOf(address: string): string {
+export function hostOf(address: string): string {
   const [host = ''] = address
     .toLowerCase()
     .replace(/^[a-z]+:\/\//, '')

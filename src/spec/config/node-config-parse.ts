@@ -4,6 +4,7 @@ import type { Rule } from './config-reader.js';
 import { ConfigReader, absolutePath, text, truth } from './config-reader.js';
 import type {
   LogsConfigSection,
+  ImagesConfigSection,
   NetworkConfigSection,
   NodeConfig,
   RegistryConfig,
@@ -55,7 +56,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     const problem = rules[key]?.(value);
     if (problem !== undefined) throw new NodeletError('invalid', problem, { field: flag });
   }
-  const { network, streaming, stats, logs, ...top } = given;
+  const { network, streaming, stats, logs, images, ...top } = given;
   const merged = { ...top, ...flags };
   const runDir = merged.runDir ?? '/run/nodelet';
   const runtimes = merged.runtimes ?? {
@@ -76,6 +77,8 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     conmonPath: '/usr/bin/conmon',
     fixHybridCgroups: true,
     registries: [],
+    registriesFile: '/etc/nodelet/registries.yaml',
+    dockerConfig: '/root/.docker/config.json',
     cdiDirs: ['/etc/cdi', '/var/run/cdi'],
     blockIoClasses: {},
     rdtClasses: {},
@@ -87,6 +90,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined, ...streaming },
     stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
     logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2_000, ...logs },
+    images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, ...images },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -107,7 +111,8 @@ function checkStreaming({ address, tlsCert, tlsKey }: StreamingConfigSection, re
   }
 }
 
-type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats' | 'logs'>> & {
+type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats' | 'logs' | 'images'>> & {
+  images?: Partial<ImagesConfigSection>;
   network?: Partial<NetworkConfigSection>;
   streaming?: Partial<StreamingConfigSection>;
   stats?: Partial<StatsConfigSection>;
@@ -137,6 +142,8 @@ const rules: Record<string, Rule> = {
   defaultRuntime: text,
   conmonPath: absolutePath,
   fixHybridCgroups: truth,
+  registriesFile: absolutePath,
+  dockerConfig: absolutePath,
   logLevel: oneOf('debug', 'info', 'warn', 'error'),
 };
 
@@ -196,6 +203,17 @@ function readLogs(reader: ConfigReader, map: YAMLMap): Partial<LogsConfigSection
   };
 }
 
+const downloads: Rule = (value) =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 100
+    ? undefined
+    : 'must be a whole number from 1 to 100';
+
+const imagesRules: Record<string, Rule> = {
+  downloadsPerPull: downloads,
+  maxDownloads: downloads,
+  foreignLayers: truth,
+};
+
 function isHostPort(value: unknown): boolean {
   const port =
     typeof value === 'string' ? /^(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})$/.exec(value)?.[2] : undefined;
@@ -228,6 +246,7 @@ function readSections(reader: ConfigReader): Given {
     'streaming',
     'stats',
     'logs',
+    'images',
     'runtimes',
     'registries',
     'cdiDirs',
@@ -241,6 +260,7 @@ function readSections(reader: ConfigReader): Given {
       given[key] = reader.checked(reader.mapAt(node, [key]), [key], streamingRules);
     else if (key === 'stats') given[key] = reader.checked(reader.mapAt(node, [key]), [key], statsRules);
     else if (key === 'logs') given[key] = readLogs(reader, reader.mapAt(node, [key]));
+    else if (key === 'images') given[key] = reader.checked(reader.mapAt(node, [key]), [key], imagesRules);
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
     else if (key === 'cdiDirs') given[key] = readFolders(reader, node, key);

@@ -30,7 +30,13 @@ export interface NodeConfig {
   streaming: StreamingConfigSection;
   stats: StatsConfigSection;
   logs: LogsConfigSection;
+  images: ImagesConfigSection;
+  /** Registries that are spoken to in another way than usual. What the registries file says of a host comes before this. */
   registries: RegistryConfig[];
+  /** Mirrors, certificates and logins of registries, see RegistryRule; read again when it changes. Default /etc/nodelet/registries.yaml, which need not be there. */
+  registriesFile: string;
+  /** Logins as `docker login` and `podman login` keep them, for pulls whose request has none. Default /root/.docker/config.json, which need not be there. */
+  dockerConfig: string;
   /** Folders of CDI files, the last one above the others. Default /etc/cdi and /var/run/cdi. */
   cdiDirs: string[];
   /** Classes of block I/O by name, which annotations of pods and containers choose. Default none. */
@@ -85,6 +91,15 @@ export interface LogsConfigSection {
   maxFiles: number;
   /** Time between two looks at a log, at most: one that grows fast is looked at sooner. Default 2000. */
   checkPeriodMs: number;
+}
+
+export interface ImagesConfigSection {
+  /** Layers of one pull that are fetched at the same time. Default 3. */
+  downloadsPerPull: number;
+  /** Layers of all pulls together. Default 12. */
+  maxDownloads: number;
+  /** Whether layers that registries don't keep are fetched from the addresses that the manifest names. Default false. */
+  foreignLayers: boolean;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

@@ -16,12 +16,17 @@ import {
   newRemoveImageRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Host } from '../../../src/ports/host.js';
-import type { RegistryConfig } from '../../../src/spec/config/node-config.js';
+import type { Patience } from '../../../src/images/registry/patience.js';
+import type { ImagesConfigSection, RegistryConfig } from '../../../src/spec/config/node-config.js';
 import { RegistryDouble } from './registry-double.js';
+
+/** What may pass is tried again at once, and not often. */
+const impatient: Partial<Patience> = { attempts: 3, connectAttempts: 2, firstPauseMs: 1, longestPauseMs: 2 };
 
 interface WorldOptions {
   pauseImage?: string;
-  stallMs?: number;
+  patience?: Partial<Patience>;
+  images?: Partial<ImagesConfigSection>;
   registries?: RegistryConfig[];
   /** Puts something between the room and the host. */
   wrap?: (host: Host) => Host;
@@ -35,6 +40,9 @@ interface PullOptions {
 /** The images room on a real file system, with a registry that tests control. */
 export class ImageWorld {
   readonly dir = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'nodelet-images-')));
+  /** Beside the node's own folder; there is none until a test writes it. */
+  readonly registriesFile = `${this.dir}.conf/registries.yaml`;
+  readonly dockerConfig = `${this.dir}.conf/docker.json`;
   readonly registry = new RegistryDouble();
   readonly pulls: { ok: boolean; bytes: number }[] = [];
   host!: Host;
@@ -42,7 +50,7 @@ export class ImageWorld {
 
   async start(options: WorldOptions = {}): Promise<void> {
     if (this.registry.host === '') await this.registry.start();
-    const { pauseImage, stallMs, registries = [], wrap = (same: Host) => same } = options;
+    const { pauseImage, patience, images, registries = [], wrap = (same: Host) => same } = options;
     this.host = wrap(
       createRealHost({ storePath: `${this.dir}/records`, bootPath: `${this.dir}/boot-records` }),
     );
@@ -53,11 +61,14 @@ export class ImageWorld {
         runDir: `${this.dir}/run`,
         pauseImage,
         registries,
+        registriesFile: this.registriesFile,
+        dockerConfig: this.dockerConfig,
+        images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, ...images },
         runtimes: { crun: { path: '/usr/bin/crun' } },
       },
       log: silentLog,
       onPull: (pull) => void this.pulls.push(pull),
-      ...(stallMs !== undefined && { stallMs }),
+      patience: { ...impatient, ...patience },
     });
     await this.images.start();
   }
@@ -77,7 +88,7 @@ export class ImageWorld {
     for (const id of await this.images.snapshots.list()) await this.images.snapshots.remove(id);
     await this.halt();
     await this.registry.stop();
-    fs.rmSync(this.dir, { recursive: true, force: true });
+    for (const dir of [this.dir, `${this.dir}.conf`]) fs.rmSync(dir, { recursive: true, force: true });
   }
 
   name(short: string): string {
@@ -118,11 +129,14 @@ export class ImageWorld {
     return { bytes: Number(usage?.used_bytes?.value), inodes: Number(usage?.inodes_used?.value) };
   }
 
-  /** Everything below the layers' folder, and names of images: what a failed pull must leave as it was. */
-  async store(): Promise<{ folders: string[]; images: string[] }> {
+  /** Everything below the layers' folder, documents, and names of images: what a failed pull must leave as it was. */
+  async store(): Promise<{ folders: string[]; documents: string[]; images: string[] }> {
     const images = (await this.list()).map(({ id }) => id).sort();
-    const top = fs.readdirSync(this.dir).filter((name) => !name.endsWith('records'));
-    return { folders: [...top, ...fs.readdirSync(`${this.dir}/layers`)].sort(), images };
+    const top = fs.readdirSync(this.dir).filter((name) => !name.endsWith('records') && name !== 'blobs');
+    const documents = fs.existsSync(`${this.dir}/blobs`)
+      ? fs.readdirSync(`${this.dir}/blobs/sha256`).sort()
+      : [];
+    return { folders: [...top, ...fs.readdirSync(`${this.dir}/layers`)].sort(), documents, images };
   }
 }
 

@@ -38,7 +38,7 @@ describe('images: pulls that fail leave nothing behind (real file system)', () =
   let world: ImageWorld;
   before(async () => {
     world = new ImageWorld();
-    await world.start({ stallMs: 500 });
+    await world.start({ patience: { stallMs: 500, attempts: 2 } });
   });
   after(() => world.remove());
 

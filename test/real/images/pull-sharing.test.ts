@@ -89,7 +89,7 @@ describe('images: pulls at the same time (real file system)', () => {
     let refuse: () => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
       world.registry.on(`/one/blobs/${digestOf(shared)}`, (_request, response) => {
-        refuse = () => response.writeHead(500).end();
+        refuse = () => response.writeHead(403).end();
         resolve();
       });
     });
@@ -102,7 +102,7 @@ describe('images: pulls at the same time (real file system)', () => {
     // Two joins the flight of one as soon as it has the config.
     while (world.registry.count('/two/blobs/') < 1) await new Promise(setImmediate);
     refuse();
-    expect((await one).kind).to.equal('unavailable');
+    expect((await one).kind).to.equal('denied');
     await two;
     expect(world.registry.count(`/two/blobs/${digestOf(shared)}`)).to.equal(1);
   });

@@ -65,13 +65,13 @@ describe('images: registries over TLS (real file system)', () => {
   });
 
   it('takes no certificate that it does not trust of others, and tells what can be done', async () => {
-    const transport = new RegistryTransport();
+    const transport = new RegistryTransport({ stallMs: 60_000 });
     const request = { url: `https://${host}/v2/`, headers: {}, signal: new AbortController().signal };
     try {
-      const error = await failureOf(transport.send({ ...request, insecure: false }));
+      const error = await failureOf(transport.send({ ...request, connection: { skipVerify: false } }));
       expect(error.kind).to.equal('unavailable');
-      expect(error.describe()).to.match(/self-signed certificate.*NODE_EXTRA_CA_CERTS/);
-      await (await transport.send({ ...request, insecure: true })).body.dump();
+      expect(error.describe()).to.match(/self-signed certificate.*registries file/);
+      await (await transport.send({ ...request, connection: { skipVerify: true } })).body.dump();
     } finally {
       await transport.close();
     }
@@ -82,8 +82,8 @@ describe('images: registries over TLS (real file system)', () => {
     const program = `
       const { RegistryTransport } = await import('${module.href}');
       const signal = new AbortController().signal;
-      const request = { url: 'https://${host}/v2/', headers: {}, insecure: false, signal };
-      console.log((await new RegistryTransport().send(request)).statusCode);
+      const request = { url: 'https://${host}/v2/', headers: {}, connection: { skipVerify: false }, signal };
+      console.log((await new RegistryTransport({ stallMs: 60000 }).send(request)).statusCode);
       process.exit();`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
       env: { ...process.env, NODE_EXTRA_CA_CERTS: `${dir}/cert.pem` },

@@ -75,6 +75,8 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
     stop: async () => undefined,
     lookup: (reference) => [pause, app].find(({ id, repoTags }) => [id, ...repoTags].includes(reference)),
     pauseImage: async () => pause,
+    resolve: refuse,
+    pulls: { list: () => [], subscribe: () => () => undefined },
     snapshots,
     verbs: {
       ListImages: refuse,
