@@ -7,6 +7,8 @@ import type { Agent } from '../agent/agent.js';
 import type { Log } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
 import { claimSocketPath, listenOn } from '../cri/socket-claim.js';
+import type { Images } from '../images/images.js';
+import { imageRoutes } from './image-routes.js';
 import type { Answer, Call } from './routes.js';
 import { routes } from './routes.js';
 import { statusObject } from './status-map.js';
@@ -14,6 +16,8 @@ import { serveUpgrades } from './upgrades.js';
 
 export interface ApiServerParts {
   agent: Agent;
+  /** Without it the API tells nothing of images. */
+  images?: Pick<Images, 'resolve'>;
   socketPath: string;
   log: Log;
   /** Certificate of the runtime's streaming server, PEM, where it serves over TLS. */
@@ -31,11 +35,11 @@ export interface ApiServer {
 
 /** The HTTP API of the agent on a Unix socket. Failures are Kubernetes Status objects. */
 export function createApiServer(parts: ApiServerParts): ApiServer {
-  const { agent, socketPath, log, streamCertificate, version = '0.1.0' } = parts;
+  const { agent, images, socketPath, log, streamCertificate, version = '0.1.0' } = parts;
   const stopping = new AbortController();
   const router = findMyWay({ ignoreTrailingSlash: true, maxParamLength: 260 });
-  for (const { method, path, handle } of routes(agent, version))
-    router.on(method, path, () => undefined, { handle });
+  const all = [...routes(agent, version), ...(images === undefined ? [] : imageRoutes(images))];
+  for (const { method, path, handle } of all) router.on(method, path, () => undefined, { handle });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://nodelet');

@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { backgroundContext } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
 import type { CriClient } from '../cri/client.js';
+import type { ImageResolveOptions } from './image-resolve-command.js';
+import { addImageResolve } from './image-resolve-command.js';
 import { noDaemon } from './api-client.js';
 import { renderTable } from './pod-table.js';
 
-export interface ImageCommandOptions {
+export interface ImageCommandOptions extends ImageResolveOptions {
   /** Path of the CRI socket, read after the flags were parsed. */
   socketPath: () => string;
-  out: (text: string) => void;
 }
 
 /** Pulling a large image over a slow line takes long; nothing useful takes longer than this. */
@@ -24,8 +25,9 @@ interface ImageShape {
   size?: string;
 }
 
-/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would. */
-export function addImageCommands(program: Command, { socketPath, out }: ImageCommandOptions): void {
+/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would, and `resolve`, which CRI doesn't have. */
+export function addImageCommands(program: Command, options: ImageCommandOptions): void {
+  const { socketPath, out } = options;
   const withClient = async (use: (client: CriClient) => Promise<void>): Promise<void> => {
     // gRPC takes longer to load than all the rest: only these commands need it.
     const { createCriClient } = await import('../cri/client.js');
@@ -53,7 +55,7 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
     if (!found) throw new NodeletError('not-found', `no image ${reference} on this node`);
     return answer as object;
   };
-  const image = program.command('image').description('list, pull, inspect and remove images');
+  const image = program.command('image').description('list, pull, inspect, resolve and remove images');
   image
     .command('ls')
     .description('list images')
@@ -84,6 +86,7 @@ export function addImageCommands(program: Command, { socketPath, out }: ImageCom
         out(`${JSON.stringify(await statusOf(client, reference), null, 2)}\n`);
       }),
     );
+  addImageResolve(image, options);
   image
     .command('rm')
     .argument('<references...>')

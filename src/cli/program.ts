@@ -9,6 +9,7 @@ import { loadConfig } from './config-load.js';
 import { diagnose, renderFindings } from './doctor.js';
 import { addImageCommands } from './image-commands.js';
 import { addPodCommands } from './pod-commands.js';
+import { registriesFinding } from './registries-finding.js';
 
 /** What only composition can do; all else the CLI does itself over the sockets. */
 export interface CliActions {
@@ -67,9 +68,11 @@ export function buildProgram(actions: CliActions): Command {
     .description('tell what this machine has and lacks; exit code 1 when pods cannot run')
     .option('--config <file>', 'configuration file')
     .action(async ({ config }: { config?: string }) => {
-      const { text, exitCode } = renderFindings(
-        diagnose(await actions.machineFacts(await loadConfig(config, {}))),
-      );
+      const loaded = await loadConfig(config, {});
+      const { text, exitCode } = renderFindings([
+        ...diagnose(await actions.machineFacts(loaded)),
+        await registriesFinding(loaded.registriesFile),
+      ]);
       out(text);
       process.exitCode = exitCode;
     });
@@ -84,7 +87,12 @@ export function buildProgram(actions: CliActions): Command {
     terminalModes: actions.terminalModes,
     setExitCode: (code) => (process.exitCode = code),
   });
-  addImageCommands(program, { socketPath: () => sockets().criSocket, out });
+  addImageCommands(program, {
+    socketPath: () => sockets().criSocket,
+    out,
+    api: () => createApiClient(sockets().apiSocket),
+    setExitCode: (code) => (process.exitCode = code),
+  });
   return program;
 }
 

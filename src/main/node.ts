@@ -10,6 +10,7 @@ import { createCriServer } from '../cri/server.js';
 import { createStreamingServer } from '../cri/streaming/server.js';
 import type { TlsIdentity } from '../cri/streaming/upgrade-server.js';
 import { createImages } from '../images/image-room.js';
+import type { ProxySettings } from '../images/registry/transport.js';
 import type { CriRuntime } from '../ports/cri/runtime.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/config/node-config.js';
@@ -34,6 +35,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
     config,
     ...host,
     log: log.child({ room: 'images' }),
+    proxies: proxiesOf(process.env),
     onPull: ({ ok, bytes }) => metrics.imagePull({ result: ok ? 'success' : 'failure', bytes }),
   });
   const tls = await streamIdentity(config, host);
@@ -60,6 +62,7 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
   metrics.observeLogs(() => agent.logUsage());
   const api = createApiServer({
     agent,
+    images,
     socketPath: config.apiSocket,
     log: log.child({ room: 'api' }),
     streamCertificate: tls?.cert,
@@ -106,6 +109,12 @@ export async function createNode(config: NodeConfig, host: Host, log: Log): Prom
       await host.store.close();
     },
   };
+}
+
+/** Proxies for registries, by the names that programs agree on; the names in lower case win, as with curl. */
+function proxiesOf(env: NodeJS.ProcessEnv): ProxySettings {
+  const named = (name: string): string | undefined => env[name.toLowerCase()] || env[name] || undefined;
+  return { httpProxy: named('HTTP_PROXY'), httpsProxy: named('HTTPS_PROXY'), noProxy: named('NO_PROXY') };
 }
 
 /** The certificate and key that the configuration names. */

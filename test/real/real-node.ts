@@ -145,6 +145,8 @@ function uniqueConfig(dir: string): Record<string, unknown> {
     runDir: `${dir}/run`,
     manifestDir: `${dir}/manifests`,
     podLogDir: `${dir}/logs`,
+    registriesFile: `${dir}/registries.yaml`,
+    dockerConfig: `${dir}/docker.json`,
     metricsAddress: '',
     cgroupParent: `/nodelet-${suffix}`,
     logLevel: 'debug',

@@ -1,0 +1,24 @@
+import { NodeletError } from '../base/errors.js';
+import type { Images } from '../images/images.js';
+import { Query } from './request-read.js';
+import type { Route } from './routes.js';
+
+/** What the API tells of images; all else about them is CRI's. */
+export function imageRoutes(images: Pick<Images, 'resolve'>): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/nodelet/v1/images/resolve',
+      handle: async ({ query, signal }) => {
+        const reference = new Query(query, ['reference']).text('reference');
+        if (reference === undefined) {
+          throw new NodeletError('invalid', 'is required', {
+            field: 'reference',
+            remedy: 'name an image: ?reference=registry/name:tag',
+          });
+        }
+        return { body: await images.resolve(reference, signal) };
+      },
+    },
+  ];
+}
