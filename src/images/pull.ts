@@ -100,15 +100,10 @@ async function ensureOne(layer: WantedLayer, { client, layers, signal, report }:
     report.layer(digest, 'exists');
     return;
   }
-  for (;;) {
-    try {
-      await layers.ensure(layer, signal, (file, flight) => download(layer.descriptor, file, client, flight));
-      report.layer(digest, 'done');
-      return;
-    } catch (thrown) {
-      if (signal.aborted || !client.mayRetry(thrown, layer.descriptor)) throw thrown;
-    }
-  }
+  await client.retryingDamaged(layer.descriptor, signal, () =>
+    layers.ensure(layer, signal, (file, flight) => download(layer.descriptor, file, client, flight)),
+  );
+  report.layer(digest, 'done');
 }
 
 async function download(

@@ -1,4 +1,4 @@
-import { NodeletError, isKind } from '../../base/errors.js';
+import { NodeletError, asNodeletError, isKind } from '../../base/errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Random } from '../../ports/random.js';
 import { digestForm, digestLike, sha256Of } from '../digest.js';
@@ -64,15 +64,11 @@ export class RegistryClient {
   /** A small blob, in memory. */
   async smallBlob(part: string, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
     if (descriptor.sizeBytes > documentMaxBytes) throw tooLarge(part);
-    for (;;) {
-      try {
-        const chunks = [];
-        for await (const chunk of this.transfer(part, descriptor, signal)) chunks.push(chunk);
-        return Buffer.concat(chunks);
-      } catch (thrown) {
-        if (signal.aborted || !this.mayRetry(thrown, descriptor)) throw thrown;
-      }
-    }
+    return this.retryingDamaged(descriptor, signal, async () => {
+      const chunks = [];
+      for await (const chunk of this.transfer(part, descriptor, signal)) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    });
   }
 
   /**
@@ -93,11 +89,24 @@ export class RegistryClient {
     }
   }
 
-  /** Whether a blob that came damaged may still come whole: a source is left that had no part in it. */
-  mayRetry(thrown: unknown, descriptor: Descriptor): boolean {
+  /** Repeats `use` of a blob that came damaged while sources are left that had no part in that. */
+  async retryingDamaged<T>(descriptor: Descriptor, signal: AbortSignal, use: () => Promise<T>): Promise<T> {
+    let damage: NodeletError | undefined;
+    for (;;) {
+      try {
+        return await use();
+      } catch (thrown) {
+        if (signal.aborted) throw thrown;
+        if (damage !== undefined && !isKind(thrown, 'corrupt')) throw alsoElsewhere(damage, thrown);
+        if (!isKind(thrown, 'corrupt') || !this.mayRetry(descriptor)) throw thrown;
+        damage = thrown;
+      }
+    }
+  }
+
+  private mayRetry(descriptor: Descriptor): boolean {
     const distrusted = this.distrusted.get(descriptor.digest);
-    if (!isKind(thrown, 'corrupt') || distrusted === undefined) return false;
-    return this.sourcesFor(descriptor).some((source) => !distrusted.has(source));
+    return distrusted !== undefined && this.sourcesFor(descriptor).some((source) => !distrusted.has(source));
   }
 
   private transfer(part: string, descriptor: Descriptor, signal: AbortSignal) {
@@ -176,6 +185,13 @@ const keptElsewhere = ({ digest, urls = [] }: Descriptor, cause: unknown): Nodel
       cause,
     },
   );
+
+const alsoElsewhere = (damage: NodeletError, thrown: unknown): NodeletError =>
+  new NodeletError(damage.kind, `${damage.message}; and elsewhere: ${asNodeletError(thrown).message}`, {
+    ...(damage.field !== undefined && { field: damage.field }),
+    ...(damage.remedy !== undefined && { remedy: damage.remedy }),
+    cause: damage,
+  });
 
 const tooLarge = (part: string): NodeletError =>
   new NodeletError('exhausted', `the ${part} is larger than ${documentMaxBytes} bytes`, {

@@ -65,11 +65,17 @@ function networkError(error: NodeJS.ErrnoException, host: string): NodeletError 
     ? 'name its CA in the registries file (ca), or list it there with skipVerify'
     : clientCertificateErrors.test(code)
       ? 'name a certificate that it accepts in the registries file (clientCert, clientKey)'
-      : 'check that the registry runs and can be reached, then pull again';
+      : closedUnheard(error)
+        ? 'check that it runs; one that wants a certificate of its clients closes like this (clientCert in the registries file)'
+        : 'check that the registry runs and can be reached, then pull again';
   if (distrusted || lastingErrors.test(code)) return registryUnavailable(why, { remedy, cause: error });
   const retry = connectErrors.test(code) ? 'connect' : 'broken';
   return new PassingFailure('unavailable', `${word}: ${why}`, { remedy, cause: error }, retry);
 }
+
+/** Whether a server closed a connection without a word, as TLS 1.3 servers do with clients whose certificate they miss. */
+const closedUnheard = (error: NodeJS.ErrnoException & { socket?: { bytesRead?: number } }): boolean =>
+  error.code === 'UND_ERR_SOCKET' && error.socket?.bytesRead === 0;
 
 /** OpenSSL's and Node's names of what can be wrong with a certificate. */
 const certificateErrors = /CERT_|_CERT|^ERR_TLS|^UNABLE_TO_VERIFY|^HOSTNAME_MISMATCH$/;
