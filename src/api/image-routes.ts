@@ -1,10 +1,14 @@
 import { NodeletError } from '../base/errors.js';
 import type { Images } from '../images/images.js';
 import { Query } from './request-read.js';
+import { imageUpkeepRoutes } from './image-upkeep-routes.js';
 import type { Route } from './routes.js';
 
+/** What the API needs of the images. */
+export type ApiImages = Pick<Images, 'resolve' | 'gc'>;
+
 /** What the API tells of images; all else about them is CRI's. */
-export function imageRoutes(images: Pick<Images, 'resolve'>): Route[] {
+export function imageRoutes(images: ApiImages): Route[] {
   return [
     {
       method: 'GET',
@@ -20,5 +24,6 @@ export function imageRoutes(images: Pick<Images, 'resolve'>): Route[] {
         return { body: await images.resolve(reference, signal) };
       },
     },
+    ...imageUpkeepRoutes(images),
   ];
 }

@@ -7,7 +7,7 @@ import type { Agent } from '../agent/agent.js';
 import type { Log } from '../base/call-context.js';
 import { NodeletError, asNodeletError } from '../base/errors.js';
 import { claimSocketPath, listenOn } from '../cri/socket-claim.js';
-import type { Images } from '../images/images.js';
+import type { ApiImages } from './image-routes.js';
 import { imageRoutes } from './image-routes.js';
 import type { Answer, Call } from './routes.js';
 import { routes } from './routes.js';
@@ -17,7 +17,7 @@ import { serveUpgrades } from './upgrades.js';
 export interface ApiServerParts {
   agent: Agent;
   /** Without it the API tells nothing of images. */
-  images?: Pick<Images, 'resolve'>;
+  images?: ApiImages;
   socketPath: string;
   log: Log;
   /** Certificate of the runtime's streaming server, PEM, where it serves over TLS. */

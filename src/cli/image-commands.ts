@@ -5,9 +5,12 @@ import type { CriClient } from '../cri/client.js';
 import type { ImageResolveOptions } from './image-resolve-command.js';
 import { addImageResolve } from './image-resolve-command.js';
 import { noDaemon } from './api-client.js';
-import { renderTable } from './pod-table.js';
+import type { ImagePruneOptions } from './image-prune-command.js';
+import { addImagePrune } from './image-prune-command.js';
+import type { ImageShape, ImageTableOptions } from './image-table.js';
+import { imageTable } from './image-table.js';
 
-export interface ImageCommandOptions extends ImageResolveOptions {
+export interface ImageCommandOptions extends ImageResolveOptions, ImagePruneOptions {
   /** Path of the CRI socket, read after the flags were parsed. */
   socketPath: () => string;
 }
@@ -17,15 +20,7 @@ const pullTimeoutMs = 30 * 60_000;
 
 const wallClock = { nowNs: () => BigInt(Date.now()) * 1_000_000n };
 
-interface ImageShape {
-  id?: string;
-  repo_tags?: string[];
-  repo_digests?: string[];
-  /** Bytes, as decimal text. */
-  size?: string;
-}
-
-/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would, and `resolve`, which CRI doesn't have. */
+/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would, and what CRI doesn't have. */
 export function addImageCommands(program: Command, options: ImageCommandOptions): void {
   const { socketPath, out } = options;
   const withClient = async (use: (client: CriClient) => Promise<void>): Promise<void> => {
@@ -59,11 +54,14 @@ export function addImageCommands(program: Command, options: ImageCommandOptions)
   image
     .command('ls')
     .description('list images')
-    .action(() =>
+    .option('-q, --quiet', 'ids alone', false)
+    .option('--digests', 'with the digests of names', false)
+    .option('--no-trunc', 'ids as long as they are')
+    .action((table: ImageTableOptions) =>
       withClient(async (client) => {
         const answer = await client.call('ImageService', 'ListImages', {}, backgroundContext());
         const { images = [] } = answer as { images?: ImageShape[] };
-        out(renderTable([['IMAGE', 'ID', 'SIZE'], ...images.flatMap(imageRows)]));
+        out(imageTable(images, table));
       }),
     );
   image
@@ -87,6 +85,7 @@ export function addImageCommands(program: Command, options: ImageCommandOptions)
       }),
     );
   addImageResolve(image, options);
+  addImagePrune(image, options);
   image
     .command('rm')
     .argument('<references...>')
@@ -103,11 +102,3 @@ export function addImageCommands(program: Command, options: ImageCommandOptions)
       }),
     );
 }
-
-function imageRows({ id = '', repo_tags, repo_digests, size }: ImageShape): string[][] {
-  const names = [...(repo_tags ?? [])];
-  if (names.length === 0) names.push(repo_digests?.[0] ?? '<none>');
-  return names.map((name) => [name, id.replace(/^sha256:/, '').slice(0, 12), megabytes(size ?? '0')]);
-}
-
-const megabytes = (bytes: string): string => `${(Number(bytes) / 1e6).toFixed(1)}MB`;

@@ -43,9 +43,14 @@ export function softLimitOfFiles(limits: string): number | undefined {
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function fileSystem(dir: string): Promise<FileSystemFacts> {
-  const [{ dev }, { blocks, bsize, files, ffree }] = await Promise.all([stat(dir), statfs(dir)]);
+  const [{ dev }, { blocks, bavail, bsize, files, ffree }] = await Promise.all([stat(dir), statfs(dir)]);
   const device = { major: majorOf(dev), minor: minorOf(dev) };
-  const facts = { capacityBytes: blocks * bsize, inodes: files, freeInodes: ffree };
+  const facts = {
+    capacityBytes: blocks * bsize,
+    availableBytes: bavail * bsize,
+    inodes: files,
+    freeInodes: ffree,
+  };
   if (device.major !== 0) return { device: deviceName(device), ...facts };
   const source = sourceOfMount(await readFile('/proc/self/mountinfo', 'utf8'), device);
   return { device: source ?? `0:${device.minor}`, ...facts };

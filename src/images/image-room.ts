@@ -5,6 +5,9 @@ import { NodeletError } from '../base/errors.js';
 import { SharedFlights } from '../base/shared-flight.js';
 import type { Host } from '../ports/host.js';
 import type { NodeConfig } from '../spec/config/node-config.js';
+import { ImageGc } from './gc/image-gc.js';
+import type { ImageUseRecord } from './gc/image-uses.js';
+import { ImageUses } from './gc/image-uses.js';
 import type { ImageRecord } from './image-catalog.js';
 import { DocumentStore } from './document-store.js';
 import { ImageCatalog } from './image-catalog.js';
@@ -30,7 +33,7 @@ import { createSnapshots } from './snapshot-store.js';
 
 export interface ImagesParts extends Pick<
   Host,
-  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock' | 'random'
+  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock' | 'random' | 'usageProbes'
 > {
   config: Pick<
     NodeConfig,
@@ -71,6 +74,10 @@ export function createImages(parts: ImagesParts): Images {
   /** Layers of images that lost others: whoever pulls such an image again fetches only what is missing. */
   let salvaged: ReadonlySet<string> = new Set();
 
+  const uses = new ImageUses(store.table<ImageUseRecord>('image-uses'), () =>
+    Number(parts.clock.nowNs() / 1_000_000n),
+  );
+
   const infoOf = (record: ImageRecord): ImageInfo => ({
     id: record.id,
     repoTags: record.repoTags,
@@ -82,6 +89,8 @@ export function createImages(parts: ImagesParts): Images {
   });
   const lookup = (text: string, field?: string): ImageInfo | undefined => {
     const record = catalog.find(text, field);
+    // Who asks for an image by name is about to use it.
+    if (record !== undefined) uses.touch(record.id);
     return record && infoOf(record);
   };
 
@@ -133,6 +142,8 @@ export function createImages(parts: ImagesParts): Images {
       }
     });
     const podName = pod === null ? undefined : `${pod.namespace}/${pod.name}`;
+    uses.touch(record.id);
+    if (podName !== undefined) uses.pulledFor(record.id, podName);
     ctx.log.info({ image: name, id: record.id, pod: podName }, 'image pulled');
     return infoOf(record);
   };
@@ -179,6 +190,21 @@ export function createImages(parts: ImagesParts): Images {
     if (wanted !== undefined) await catalog.put(wanted);
   };
 
+  const gc = new ImageGc({
+    config: config.images.gc,
+    storePath: config.rootDir,
+    host: parts,
+    log,
+    uses,
+    images: () => catalog.all().map((record) => ({ ...record, pinned: infoOf(record).pinned })),
+    users: () => snapshotRecords.entries().map(([id, record]) => ({ id, ...record })),
+    layerBytes: (layer) => layers.usage([layer]).diskBytes,
+    remove: async (ids) => {
+      for await (const id of ids) await catalog.remove(id);
+      await collect();
+    },
+  });
+
   const snapshots = createSnapshots({
     dir: path.join(config.rootDir, 'snapshots'),
     mappedDir: path.join(config.runDir, 'roots'),
@@ -188,13 +214,14 @@ export function createImages(parts: ImagesParts): Images {
     layersOf: (id) => {
       const record = catalog.get(id);
       if (record === undefined) throw new NodeletError('not-found', `image ${id} has been removed`);
+      uses.claimed(id);
       return record.layers;
     },
     layerFolder: (chainId) => layers.folder(chainId),
     hold: (chain) => layers.hold(chain),
     released: async (id) => {
+      if (catalog.get(id) !== undefined) return uses.touch(id);
       // The layers of an image that was removed under its containers go with the last of them.
-      if (catalog.get(id) !== undefined) return;
       await collect().catch((thrown: unknown) =>
         log.warn({ image: id, err: String(thrown) }, 'layers that nobody uses could not be removed yet'),
       );
@@ -215,11 +242,14 @@ export function createImages(parts: ImagesParts): Images {
       await placePauseImage();
       await snapshots.start();
       await collect();
+      gc.start();
     },
+    gc,
     snapshots,
     pauseImage: async (ctx) =>
       lookup(pauseTag) ?? (await pull({ reference: pauseTag, auth: null, pod: null }, ctx)),
     stop: async () => {
+      await gc.stop();
       await pulls.abort(
         new NodeletError('unavailable', 'nodelet is stopping', { remedy: 'pull again later' }),
       );

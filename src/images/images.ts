@@ -1,6 +1,7 @@
 import type { CallContext } from '../base/call-context.js';
 import type { ImageId } from '../base/ids.js';
 import type { OwnImageVerbs } from '../ports/cri/runtime.js';
+import type { ImageGc } from './gc/image-gc.js';
 import type { IdMapping } from '../ports/mounts.js';
 import type { RunningPulls } from './pull-progress.js';
 import type { ResolveReport } from './resolve-report.js';
@@ -66,5 +67,7 @@ export interface Images {
   /** Pulls that run now. */
   pulls: Pick<RunningPulls, 'list' | 'subscribe'>;
   snapshots: Snapshots;
+  /** Removes images that nobody uses. */
+  gc: Pick<ImageGc, 'prune'>;
   stop(): Promise<void>;
 }

@@ -18,6 +18,8 @@ export interface FileSystemFacts {
   /** `/dev/vda`, or what mountinfo calls its source (`tmpfs`). */
   device: string;
   capacityBytes: number;
+  /** What may still be written by others than root. */
+  availableBytes: number;
   inodes: number;
   freeInodes: number;
 }

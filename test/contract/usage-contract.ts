@@ -39,6 +39,11 @@ export function usageContract(factory: ContractFactory): void {
       expect(await measure(2)).to.deep.include({ inodes: 2, complete: false });
       expect(await host.usageProbes.folder(`${dir}/gone`, { maxEntries: 1, signal })).to.equal(undefined);
     },
+    'know what may still be written to the file system of a folder': async ({ host, dir }) => {
+      const { capacityBytes, availableBytes } = await host.usageProbes.fileSystem(dir);
+      expect(capacityBytes).to.be.above(0);
+      expect(availableBytes).to.be.within(0, capacityBytes);
+    },
     'count the traffic of each link of the host': async (world) => {
       const name = `nlb${world.suffix}`;
       await world.host.links.ensureBridge({ name, mac: '02:00:00:00:00:09', addresses: [], mtu: 1500 });

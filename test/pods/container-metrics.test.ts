@@ -10,7 +10,13 @@ const container: MeteredContainer = {
   sample: fullSample(),
   detail: fullDetailSample(),
   layer: { timestampNs: '1', bytes: 4096, inodes: 2 },
-  fileSystem: { device: '/dev/vda', capacityBytes: 1_000_000, inodes: 100, freeInodes: 40 },
+  fileSystem: {
+    device: '/dev/vda',
+    capacityBytes: 1_000_000,
+    availableBytes: 500_000,
+    inodes: 100,
+    freeInodes: 40,
+  },
   startedAtNs: '1700000000500000000',
   deviceName: ({ major, minor }) => `/dev/${major}-${minor}`,
 };

@@ -21,7 +21,13 @@ class LayeredWorld {
       usageProbes: {
         openFiles: async () => undefined,
         deviceName: () => '',
-        fileSystem: async () => ({ device: '/dev/x', capacityBytes: 1, inodes: 1, freeInodes: 1 }),
+        fileSystem: async () => ({
+          device: '/dev/x',
+          capacityBytes: 1,
+          availableBytes: 1,
+          inodes: 1,
+          freeInodes: 1,
+        }),
         folder: async (dir, { signal }) => {
           this.walks.push(dir);
           this.mostAtOnce = Math.max(this.mostAtOnce, ++this.walking);

@@ -31,6 +31,12 @@ describe('node configuration', () => {
     });
     expect(config.stats).to.deep.equal({ housekeepingMs: 10_000, layerPeriodMs: 60_000 });
     expect(config.logs).to.deep.equal({ maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 });
+    expect(config.images.gc).to.deep.equal({
+      highThresholdPercent: 85,
+      lowThresholdPercent: 80,
+      minimumAgeMs: 120_000,
+      periodMs: 300_000,
+    });
   });
 
   it('takes the example of the README', () => {
@@ -86,6 +92,17 @@ describe('node configuration', () => {
     ],
     ['a period too short', 'stats: { housekeepingMs: 10 }\n', ['stats.housekeepingMs', 'milliseconds, 1000']],
     ['a period in words', 'stats: { layerPeriodMs: 1m }\n', ['stats.layerPeriodMs', 'whole number']],
+    [
+      'a threshold above all',
+      'images: { gc: { highThresholdPercent: 101 } }\n',
+      ['images.gc.highThresholdPercent'],
+    ],
+    [
+      'thresholds the wrong way round',
+      'images: { gc: { highThresholdPercent: 80 } }\n',
+      ['images.gc.lowThresholdPercent', 'below highThresholdPercent, 80', 'config.yaml:1'],
+    ],
+    ['an age in words', 'images: { gc: { minimumAgeMs: 2m } }\n', ['images.gc.minimumAgeMs', 'whole number']],
     ['a log size that is none', 'logs: { maxSize: 10MB }\n', ['logs.maxSize', '10Mi', 'config.yaml:1']],
     ['a log size too small', 'logs: { maxSize: 1Ki }\n', ['logs.maxSize', 'at least 16Ki']],
     ['a single log file', 'logs: { maxFiles: 1 }\n', ['logs.maxFiles', '2 to 1000']],

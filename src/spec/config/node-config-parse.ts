@@ -2,9 +2,10 @@ import type { YAMLMap } from 'yaml';
 import { NodeletError } from '../../base/errors.js';
 import type { Rule } from './config-reader.js';
 import { ConfigReader, absolutePath, text, truth } from './config-reader.js';
+import { defaultImageGc, readImageGc } from './image-gc-config.js';
 import type {
-  LogsConfigSection,
   ImagesConfigSection,
+  LogsConfigSection,
   NetworkConfigSection,
   NodeConfig,
   RegistryConfig,
@@ -90,7 +91,7 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined, ...streaming },
     stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
     logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2_000, ...logs },
-    images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, ...images },
+    images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, gc: defaultImageGc, ...images },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -112,11 +113,11 @@ function checkStreaming({ address, tlsCert, tlsKey }: StreamingConfigSection, re
 }
 
 type Given = Partial<Omit<NodeConfig, 'network' | 'streaming' | 'stats' | 'logs' | 'images'>> & {
-  images?: Partial<ImagesConfigSection>;
   network?: Partial<NetworkConfigSection>;
   streaming?: Partial<StreamingConfigSection>;
   stats?: Partial<StatsConfigSection>;
   logs?: Partial<LogsConfigSection>;
+  images?: Partial<ImagesConfigSection>;
 };
 const oneOf =
   (...allowed: string[]): Rule =>
@@ -260,7 +261,7 @@ function readSections(reader: ConfigReader): Given {
       given[key] = reader.checked(reader.mapAt(node, [key]), [key], streamingRules);
     else if (key === 'stats') given[key] = reader.checked(reader.mapAt(node, [key]), [key], statsRules);
     else if (key === 'logs') given[key] = readLogs(reader, reader.mapAt(node, [key]));
-    else if (key === 'images') given[key] = reader.checked(reader.mapAt(node, [key]), [key], imagesRules);
+    else if (key === 'images') given[key] = readImages(reader, reader.mapAt(node, [key]));
     else if (key === 'runtimes') given[key] = readRuntimes(reader, reader.mapAt(node, [key]));
     else if (key === 'registries') given[key] = readRegistries(reader, node);
     else if (key === 'cdiDirs') given[key] = readFolders(reader, node, key);
@@ -275,6 +276,16 @@ function readFolders(reader: ConfigReader, node: unknown, key: string): string[]
   return reader
     .listAt(node, [key])
     .map((item, index) => reader.value(item, [key, index], absolutePath) as string);
+}
+
+function readImages(reader: ConfigReader, map: YAMLMap): Partial<ImagesConfigSection> {
+  const given: Record<string, unknown> = {};
+  for (const [key, node] of reader.entries(map, ['images'], [...Object.keys(imagesRules), 'gc'])) {
+    const path = ['images', key];
+    if (key === 'gc') given[key] = readImageGc(reader, reader.mapAt(node, path));
+    else given[key] = reader.value(node, path, imagesRules[key] ?? text);
+  }
+  return given;
 }
 
 function readRuntimes(reader: ConfigReader, map: YAMLMap): Record<string, RuntimeHandlerConfig> {

@@ -100,6 +100,19 @@ export interface ImagesConfigSection {
   maxDownloads: number;
   /** Whether layers that registries don't keep are fetched from the addresses that the manifest names. Default false. */
   foreignLayers: boolean;
+  gc: ImageGcConfig;
+}
+
+/** When images that nobody uses are removed, in a kubelet's words. */
+export interface ImageGcConfig {
+  /** From so much of the disk in use on, percent. 100: never. Default 85. */
+  highThresholdPercent: number;
+  /** Until so much is in use, percent; below the high one. Default 80. */
+  lowThresholdPercent: number;
+  /** An image that was used since stays. Default 120000. */
+  minimumAgeMs: number;
+  /** Time between two looks at the disk. Default 300000. */
+  periodMs: number;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

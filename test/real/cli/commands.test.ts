@@ -168,6 +168,19 @@ describe('the command line against a daemon (real)', () => {
     expect(absent.stderr).to.equal('nodelet: no image 127.0.0.1:1/any on this node\n');
   });
 
+  it('prunes images that nobody uses, and says of each why it goes or stays', async () => {
+    await nodelet('apply -f -', pod('uses-it', 'exec sleep 1000000'));
+    await runs('uses-it');
+    const dry = await nodelet('image prune --all --dry-run');
+    expect(dry.stdout).to.match(/^IMAGE +ID +VERDICT +FREED +REASON\n/);
+    expect(dry.stdout).to.match(/pause:embedded +[0-9a-f]{12} +kept +- +pinned: every pod needs it\n/);
+    expect(dry.stdout).to.match(new RegExp(`${image} +[0-9a-f]{12} +kept +- +in use by [0-9a-f, ]+\n`));
+    await nodelet('delete pod --grace-period 0 uses-it');
+    expect((await nodelet('image prune')).stdout).to.match(/\nfreed 0 bytes \(0\.0MB\)\n$/);
+    expect((await nodelet('image ls -q --no-trunc')).stdout).to.match(/^(sha256:[0-9a-f]{64}\n){2}$/);
+    expect((await nodelet('image ls --digests')).stdout).to.match(/^IMAGE +DIGEST +ID +SIZE\n/);
+  });
+
   it('finds this machine fit, or says for each thing what to do', async () => {
     const { exitCode, stdout } = await nodelet('doctor');
     expect(exitCode, stdout).to.equal(0);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { backgroundContext, silentLog } from '../../../src/base/call-context.js';
 import { NodeletError } from '../../../src/base/errors.js';
 import { createRealHost } from '../../../src/host/real-host.js';
+import { defaultImageGc } from '../../../src/spec/config/image-gc-config.js';
 import { createImages } from '../../../src/images/image-room.js';
 import type { Images } from '../../../src/images/images.js';
 import type { AuthConfig, Image } from '../../../src/ports/cri/messages.js';
@@ -17,7 +18,11 @@ import {
 } from '../../../src/ports/cri/messages.js';
 import type { Host } from '../../../src/ports/host.js';
 import type { Patience } from '../../../src/images/registry/patience.js';
-import type { ImagesConfigSection, RegistryConfig } from '../../../src/spec/config/node-config.js';
+import type {
+  ImageGcConfig,
+  ImagesConfigSection,
+  RegistryConfig,
+} from '../../../src/spec/config/node-config.js';
 import { RegistryDouble } from './registry-double.js';
 
 /** What may pass is tried again at once, and not often. */
@@ -28,6 +33,7 @@ interface WorldOptions {
   patience?: Partial<Patience>;
   images?: Partial<ImagesConfigSection>;
   registries?: RegistryConfig[];
+  gc?: Partial<ImageGcConfig>;
   /** Puts something between the room and the host. */
   wrap?: (host: Host) => Host;
 }
@@ -50,7 +56,7 @@ export class ImageWorld {
 
   async start(options: WorldOptions = {}): Promise<void> {
     if (this.registry.host === '') await this.registry.start();
-    const { pauseImage, patience, images, registries = [], wrap = (same: Host) => same } = options;
+    const { pauseImage, patience, images, registries = [], gc, wrap = (same: Host) => same } = options;
     this.host = wrap(
       createRealHost({ storePath: `${this.dir}/records`, bootPath: `${this.dir}/boot-records` }),
     );
@@ -63,7 +69,13 @@ export class ImageWorld {
         registries,
         registriesFile: this.registriesFile,
         dockerConfig: this.dockerConfig,
-        images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, ...images },
+        images: {
+          downloadsPerPull: 3,
+          maxDownloads: 12,
+          foreignLayers: false,
+          gc: { ...defaultImageGc, ...gc },
+          ...images,
+        },
         runtimes: { crun: { path: '/usr/bin/crun' } },
       },
       log: silentLog,

@@ -7,6 +7,7 @@ import type { Descriptor } from '../../../src/images/manifest.js';
 import { parseReference } from '../../../src/images/reference.js';
 import type { RegistryClient } from '../../../src/images/registry/client.js';
 import type { Patience } from '../../../src/images/registry/patience.js';
+import { defaultImageGc } from '../../../src/spec/config/image-gc-config.js';
 import { Registries } from '../../../src/images/registry/registries.js';
 import { createRealHost } from '../../../src/host/real-host.js';
 import type { Host } from '../../../src/ports/host.js';
@@ -78,7 +79,7 @@ describe('images: a blob whose connection breaks (real registry)', () => {
         registries: [],
         registriesFile: file,
         dockerConfig: `${dir}/none.json`,
-        images: { downloadsPerPull: 3, maxDownloads, foreignLayers: false },
+        images: { downloadsPerPull: 3, maxDownloads, foreignLayers: false, gc: defaultImageGc },
       },
       host,
       log: silentLog,

@@ -66,7 +66,13 @@ export function simUsageProbes(session: Session): UsageProbes {
       return alive({ bytes, inodes: counted.length + 1, complete: counted.length === paths.length });
     },
     fileSystem: () =>
-      alive({ device: '/dev/sim', capacityBytes: diskBytes, inodes: diskInodes, freeInodes: diskInodes }),
+      alive({
+        device: '/dev/sim',
+        capacityBytes: diskBytes,
+        availableBytes: diskBytes / 2,
+        inodes: diskInodes,
+        freeInodes: diskInodes,
+      }),
     deviceName: ({ major, minor }) => `${major}:${minor}`,
   };
 }

@@ -20,7 +20,12 @@ export const simConfig: NodeConfig = {
   logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 10_000 },
   streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined },
   network: { bridge: 'nodelet0', subnet: '10.88.0.0/16', mtu: 0, table: 'nodelet' },
-  images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false },
+  images: {
+    downloadsPerPull: 3,
+    maxDownloads: 12,
+    foreignLayers: false,
+    gc: { highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeMs: 120_000, periodMs: 300_000 },
+  },
   registries: [],
   registriesFile: '/etc/nodelet/registries.yaml',
   dockerConfig: '/root/.docker/config.json',

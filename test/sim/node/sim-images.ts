@@ -78,6 +78,7 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
     resolve: refuse,
     pulls: { list: () => [], subscribe: () => () => undefined },
     snapshots,
+    gc: { prune: async () => [] },
     verbs: {
       ListImages: refuse,
       ImageStatus: refuse,
