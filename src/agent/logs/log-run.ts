@@ -31,17 +31,24 @@ export class LogRun {
   /** All files as they are at one moment, open, oldest first. Empty where nothing was logged to yet. */
   async open(): Promise<LogFile[]> {
     for (;;) {
-      const current = await this.openCurrent();
-      const rotated = await this.listRotated();
       const files: LogFile[] = [];
-      for (const one of rotated) {
-        const file = await this.openRotated(one);
-        if (file !== undefined) files.push(file);
+      const current = await this.openCurrent();
+      let stays = false;
+      try {
+        const rotated = await this.listRotated();
+        for (const one of rotated) {
+          const file = await this.openRotated(one);
+          if (file !== undefined) files.push(file);
+        }
+        stays = await this.isCurrent(current?.identity);
+        if (stays && current !== undefined) files.push(this.currentFile(current, rotated));
+      } finally {
+        if (!stays) {
+          await closeAll(files);
+          await current?.close();
+        }
       }
-      const stays = await this.isCurrent(current?.identity);
-      if (current !== undefined) files.push(this.currentFile(current, rotated));
       if (stays) return files;
-      await closeAll(files);
     }
   }
 
@@ -52,14 +59,18 @@ export class LogRun {
       await current.close();
       return undefined;
     }
-    const rotated = await this.listRotated();
-    for (const one of await this.later(file, rotated, current !== undefined)) {
-      const opened = await this.openRotated(one);
-      if (opened === undefined) continue;
-      await current?.close();
-      return opened;
+    let isKept = false;
+    try {
+      const rotated = await this.listRotated();
+      for (const one of await this.later(file, rotated, current !== undefined)) {
+        const opened = await this.openRotated(one);
+        if (opened !== undefined) return opened;
+      }
+      isKept = true;
+      return current && this.currentFile(current, rotated);
+    } finally {
+      if (!isKept) await current?.close();
     }
-    return current && this.currentFile(current, rotated);
   }
 
   /** The rotated files after `file`. Its own stamp is found out on the way. */

@@ -49,8 +49,9 @@ export async function* readRun(
         ]
       : [];
   life.signal.addEventListener('abort', wakeUp.ring);
-  const files = await run.open();
+  const files: LogFile[] = [];
   try {
+    files.push(...(await run.open()));
     const start = await logStart(files, options);
     await closeAll(files.splice(0, start.index));
     const reading = new Reading(options, start.position, life.signal);
