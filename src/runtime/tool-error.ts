@@ -8,8 +8,11 @@ export interface ToolCall {
   commandField: string;
 }
 
-/** Messages of crun and of runc about a command that isn't in the image, or is no program. */
-const cannotRun = /executable file .*not found|exec:? "[^"]+"|open executable|exec format error/i;
+/**
+ * Messages of crun and of runc about a command that isn't in the image, or is no program. The bare `exec: ` is crun's of a
+ * program that is there: the kernel has not found its interpreter, or may not run it.
+ */
+const cannotRun = /executable file .*not found|exec:? "[^"]+"|^exec: |open executable|exec format error/i;
 
 /** The message of an OCI runtime as an error of ours: a command that can't run is the caller's fault, the rest the tool's. */
 export function toolError({ handler, verb, commandField }: ToolCall, output: string): NodeletError {

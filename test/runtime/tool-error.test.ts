@@ -36,9 +36,17 @@ describe('runtime: what an OCI runtime says becomes an error of ours', () => {
   it('does not blame a limit for an exec, nor for what is said of other things', () => {
     expect(of('writing file `cpu.max`: Invalid argument', 'exec').kind).to.equal('tool-failed');
     expect(of('mount `proc`: Permission denied').kind).to.equal('tool-failed');
-    expect(of('executable file `nothing` not found in $PATH')).to.include({
-      kind: 'invalid',
-      field: 'config.command',
-    });
+  });
+
+  it('blames the command that is not there, is no program or has no interpreter', () => {
+    for (const text of [
+      'executable file `nothing` not found in $PATH',
+      'open executable: Permission denied',
+      'exec: Exec format error',
+      'exec: No such file or directory',
+      '{"msg":"exec: No such file or directory","level":"error","time":"x"}',
+    ])
+      for (const verb of ['create', 'exec'])
+        expect(of(text, verb), text).to.include({ kind: 'invalid', field: 'config.command' });
   });
 });

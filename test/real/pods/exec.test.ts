@@ -88,6 +88,17 @@ for (const handler of ['crun', 'runc']) {
       expect((await pods.exec(id, 'sh', '-c', 'nosuch')).exitCode, 'the shell’s own answer').to.equal(127);
     });
 
+    // runc's own log has nothing of it: there the program has ended with 1, and what is wrong stands in its stderr.
+    if (handler === 'crun') {
+      it('refuses a script without its interpreter', async () => {
+        const root = await pods.run(await pods.runPod({}, handler));
+        await pods.shell(root, 'printf "#!/no/such\\n" > /tmp/script; chmod +x /tmp/script');
+        const error = await failure(pods.exec(root, '/tmp/script'));
+        expect(error).to.include({ kind: 'invalid' });
+        expect(error.message).to.match(/^cmd: the command can't be run: exec: No such file or directory/);
+      });
+    }
+
     it('ends at its timeout, and the whole process tree with it', async () => {
       // A child, a grandchild whose parent has gone, and one that ignores SIGTERM.
       const line = 'sleep 771 & (sleep 772 &) ; sh -c "trap : TERM; sleep 773; sleep 774"; sleep 775';
