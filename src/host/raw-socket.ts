@@ -36,7 +36,7 @@ export function openSocket(domain: number, type: number): number {
 export async function connectSocket(fd: number, address: Buffer, what: string): Promise<void> {
   const refused = (reason: string) => {
     closeFd(fd);
-    return new NodeletError('unavailable', `connecting to ${what} failed: ${reason}`);
+    return new NodeletError('unavailable', saidOf(reason, what));
   };
   if (connect(fd, address, address.length) === 0) return;
   const reason = errnoName(lastErrno());
@@ -54,6 +54,12 @@ export async function connectSocket(fd: number, address: Buffer, what: string): 
   if (getsockopt(fd, socketLevel, pendingError, value, bytes) !== 0) throw refused(errnoName(lastErrno()));
   const error = value.readInt32LE();
   if (error !== 0) throw refused(errnoName(error));
+}
+
+function saidOf(reason: string, what: string): string {
+  if (reason === 'ECONNREFUSED') return `connection refused: nothing listens on ${what} (${reason})`;
+  if (reason === 'ETIMEDOUT') return `connection timed out: ${what} does not answer (${reason})`;
+  return `connecting to ${what} failed: ${reason}`;
 }
 
 /** struct sockaddr_in and sockaddr_in6 of the loopback, ip(7) and ipv6(7). */

@@ -180,7 +180,9 @@ describe("Kubernetes' JavaScript client over WebSocket", () => {
 
   it('tells that a forwarded port is refused', async () => {
     const { output, errors } = await forward('bridge', refusedPort);
-    await waitFor('the error', () => /port 7999 of the pod can't be reached/.test(errors.text()));
+    await waitFor('the error', () =>
+      /port 7999 of the pod can't be reached: connection refused/.test(errors.text()),
+    );
     expect(output.text()).to.equal('');
   });
 

@@ -200,7 +200,7 @@ describe('kubectl: a real client of all streams', () => {
         const { client, local } = await forward('bridge', [echoPort, refusedPort]);
         expect(await ask(local(refusedPort), 'hello')).to.equal('');
         await waitFor('the error', () =>
-          /port 7999 of the pod can't be reached: .*ECONNREFUSED/.test(client.stderr()),
+          /port 7999 of the pod can't be reached: connection refused: .*ECONNREFUSED/.test(client.stderr()),
         );
       });
 

@@ -86,7 +86,7 @@ describe("Kubernetes' Python client: kubernetes.stream and watch", () => {
   it('tells that a forwarded port is refused', async () => {
     const { answer, error } = (await ask('refused', 'bridge', String(refusedPort))) as Record<string, string>;
     expect(answer).to.equal('');
-    expect(error).to.match(/port 7999 of the pod can't be reached/);
+    expect(error).to.match(/port 7999 of the pod can't be reached: connection refused/);
   });
 
   it('follows a log', async () => {

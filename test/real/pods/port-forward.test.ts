@@ -109,7 +109,9 @@ describe('pods: port-forward (real namespaces)', () => {
     await serve(sandbox, 7001);
     const client = await connect(sandbox);
     const refused = await open(client, 7999, 'a');
-    expect((await refused.error.whole).toString()).to.match(/port 7999 .*ECONNREFUSED/);
+    expect((await refused.error.whole).toString()).to.match(
+      /port 7999 .* connection refused: .*ECONNREFUSED/,
+    );
     expect((await refused.data.whole).length).to.equal(0);
     expect(await ask(await open(client, 7001, 'b'), 'still')).to.equal('still\n');
   });

@@ -9,7 +9,7 @@ export function simConnections(session: Session): LocalConnections {
   const connect = (names: readonly string[], what: string, packets: boolean) => {
     const accept = names.flatMap((name) => machine.listeners.get(name) ?? [])[0];
     if (accept === undefined)
-      throw new NodeletError('unavailable', `connecting to ${what} failed: ECONNREFUSED`);
+      throw new NodeletError('unavailable', `connection refused: nothing listens on ${what} (ECONNREFUSED)`);
     const [here, there] = socketPair({ packets });
     accept(there);
     return here;
