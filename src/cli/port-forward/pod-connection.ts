@@ -86,10 +86,9 @@ class PodLink {
       const stream = new SpdyStream(id, new Map(), link, initialWindowBytes);
       this.streams.set(id, stream);
       opened[streamType] = stream;
-      const block = await this.headers.write({ streamType, port: String(port), requestID: requestId });
+      const block = this.headers.write({ streamType, port: String(port), requestID: requestId });
       await this.write(encodeSynStream(id, block));
     }
-    this.headers.close();
     // Nothing is told to the other side about errors.
     opened.error.end();
     void this.receiveAll();

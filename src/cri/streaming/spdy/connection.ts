@@ -144,7 +144,7 @@ export class SpdyConnection implements StreamLink {
         throw broken('a reply to a stream that this side has not opened');
       case 'headers':
         // No client of Kubernetes' sends more headers; they are read all the same, since the compression goes on.
-        await this.reader.read(frame.headerBlock);
+        this.reader.read(frame.headerBlock);
         if (frame.fin) this.streams.get(frame.streamId)?.receive(Buffer.alloc(0), true);
         return;
       case 'rst-stream':
@@ -165,7 +165,7 @@ export class SpdyConnection implements StreamLink {
 
   private async open(frame: Extract<Frame, { kind: 'syn-stream' }>): Promise<void> {
     const { streamId, fin, isUnidirectional, headerBlock } = frame;
-    const headers = await this.reader.read(headerBlock);
+    const headers = this.reader.read(headerBlock);
     if (streamId % 2 === 0 || streamId <= this.lastStreamId)
       throw broken(`stream ${streamId} can't be opened`);
     this.lastStreamId = streamId;
@@ -175,7 +175,7 @@ export class SpdyConnection implements StreamLink {
     const stream = new SpdyStream(streamId, headers, this, this.windows.initialStreamBytes);
     this.streams.set(streamId, stream);
     this.lastMoveMs = this.parts.clock.monotonicMs();
-    await this.write(encodeSynReply(streamId, await this.writer.write())).catch(() => undefined);
+    await this.write(encodeSynReply(streamId, this.writer.write())).catch(() => undefined);
     if (!this.parts.accept(stream)) {
       stream.reset();
       await this.reset(streamId, resetStatus.refused);
@@ -249,8 +249,6 @@ export class SpdyConnection implements StreamLink {
 
   private ended(): void {
     this.cancelTimer();
-    this.reader.close();
-    this.writer.close();
     this.end.abort(new NodeletError('canceled', 'the client has gone away'));
     for (const stream of [...this.streams.values()]) stream.reset();
     this.windows.wake();

@@ -8,48 +8,39 @@ export type Headers = ReadonlyMap<string, string>;
 /** A client's headers are names, numbers and an id: more than this is no client, but a compressed flood. */
 const maxBlockBytes = 16 * 1024;
 const maxHeaders = 64;
-/** Small windows, a tenth of the usual memory: what is sent from here are no headers, or a few. */
-const deflateOptions = { dictionary: headerDictionary, windowBits: 11, memLevel: 1 };
+/** What a block ends with that was flushed, as the protocol has it: an empty one of zlib's, at the end of a byte. */
+const flushed = Buffer.from('0000ffff', 'hex');
+/** As far back as zlib refers to. */
+const windowBytes = 32 * 1024;
 
-/** Reads the header blocks of one connection, which are one zlib stream: each is handed in, in order, and awaited. */
+/**
+ * Reads the header blocks of one connection, which are one zlib stream, in their order. They are so small, and what they may
+ * become is so bounded, that a thread of zlib's would take longer to be woken than the work itself: it is done at once,
+ * and of the stream there is nothing but its last bytes between two blocks.
+ */
 export class HeaderReader {
-  private readonly inflate = zlib.createInflate({
-    dictionary: headerDictionary,
-    finishFlush: zlib.constants.Z_SYNC_FLUSH,
-  });
-  private pieces: Buffer[] = [];
-  private bytes = 0;
-  private fail: (error: Error) => void = () => undefined;
+  private window: Buffer | undefined;
 
-  constructor() {
-    this.inflate.on('data', (piece: Buffer) => {
-      this.bytes += piece.length;
-      if (this.bytes <= maxBlockBytes) this.pieces.push(piece);
-      else this.inflate.destroy();
-    });
-    this.inflate.on('error', (error) => this.fail(error));
-    // A client that ends its zlib stream can send no more headers: zlib would leave the next write unanswered.
-    this.inflate.on('end', () => this.fail(new Error('the compression of headers has ended')));
-    this.inflate.on('close', () => this.fail(new Error('it has gone')));
+  /** Throws `invalid` at what is not compressed by the protocol, or unpacks to more than any client's headers. */
+  read(block: Buffer): Headers {
+    // Only behind a flush does the next block begin with a byte; a client that has ended its stream has none.
+    if (!block.subarray(-flushed.length).equals(flushed)) throw broken('a header block is not flushed');
+    const unpacked = this.unpack(block);
+    this.window = Buffer.concat([this.window ?? headerDictionary, unpacked]).subarray(-windowBytes);
+    return parseHeaders(unpacked);
   }
 
-  async read(block: Buffer): Promise<Headers> {
-    this.pieces = [];
-    this.bytes = 0;
-    await new Promise<void>((resolve, reject) => {
-      // An end by too much output resolves, and is told below.
-      this.fail = (error) => (this.bytes > maxBlockBytes ? resolve() : reject(broken(error.message)));
-      this.inflate.write(block, (error) => {
-        if (error) this.fail(error);
-        else resolve();
-      });
-    });
-    if (this.bytes > maxBlockBytes) throw broken(`headers of more than ${maxBlockBytes} bytes`);
-    return parseHeaders(Buffer.concat(this.pieces));
-  }
-
-  close(): void {
-    this.inflate.destroy();
+  private unpack(block: Buffer): Buffer {
+    const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: maxBlockBytes };
+    try {
+      return this.window === undefined
+        ? zlib.inflateSync(block, { ...options, dictionary: headerDictionary })
+        : zlib.inflateRawSync(block, { ...options, dictionary: this.window });
+    } catch (thrown) {
+      const { code, message } = thrown as NodeJS.ErrnoException;
+      if (code === 'ERR_BUFFER_TOO_LARGE') throw broken(`headers of more than ${maxBlockBytes} bytes`);
+      throw broken(message);
+    }
   }
 }
 
@@ -78,26 +69,31 @@ export function parseHeaders(block: Buffer): Headers {
   return headers;
 }
 
-/** Writes the header blocks of one connection, one after the other; a reply to a stream needs no headers. */
+/** The head of a zlib stream that has the dictionary: its format, and the dictionary's checksum (RFC 1950). */
+const streamHead = zlib.deflateSync(Buffer.alloc(0), { dictionary: headerDictionary }).subarray(0, 6);
+
+/**
+ * Writes the header blocks of one connection, one after the other; a reply to a stream needs no headers. They are a zlib
+ * stream like any other, but stored as they are (RFC 1951, 3.2.4): there is nothing in them to be made smaller.
+ */
 export class HeaderWriter {
-  private readonly deflate = zlib.createDeflate(deflateOptions);
+  private isBegun = false;
 
-  async write(headers: Record<string, string> = {}): Promise<Buffer> {
+  write(headers: Record<string, string> = {}): Buffer {
     const pairs = Object.entries(headers);
-    this.deflate.write(Buffer.concat([number(pairs.length), ...pairs.flat().flatMap(prefixed)]));
-    await new Promise<void>((resolve) => this.deflate.flush(zlib.constants.Z_SYNC_FLUSH, () => resolve()));
-    const pieces: Buffer[] = [];
-    for (let piece = this.read(); piece !== null; piece = this.read()) pieces.push(piece);
-    return Buffer.concat(pieces);
+    const text = Buffer.concat([number(pairs.length), ...pairs.flat().flatMap(prefixed)]);
+    const head = this.isBegun ? [] : [streamHead];
+    this.isBegun = true;
+    return Buffer.concat([...head, stored(text), stored(Buffer.alloc(0))]);
   }
+}
 
-  close(): void {
-    this.deflate.destroy();
-  }
-
-  private read(): Buffer | null {
-    return this.deflate.read() as Buffer | null;
-  }
+/** Not the last of the stream: its length, that once more with each bit turned over, and the bytes; at most 65,535 of them. */
+function stored(bytes: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt16LE(bytes.length, 1);
+  head.writeUInt16LE(bytes.length ^ 0xffff, 3);
+  return Buffer.concat([head, bytes]);
 }
 
 function number(value: number): Buffer {
