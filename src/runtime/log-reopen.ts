@@ -3,6 +3,7 @@ import type { CallContext, Log } from '../base/call-context.js';
 import { abortReason, throwIfGone } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
+import { logStamp } from '../base/log-stamp.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import { reopenCommand } from './conmon.js';
@@ -98,9 +99,12 @@ export class LogReopener {
         remedy: 'remove it',
       });
     if (there.sizeBytes === 0) return files.removeTree(logPath);
-    const aside = `${logPath}.${stamp(clock.nowNs())}`;
-    log.warn({ container: id, aside }, 'another file was in the place of a log; it was moved aside');
-    await files.renameIfFree(logPath, aside);
+    // Left where it is, it would be destroyed: a name that is taken is no reason to go on.
+    for (let ms = Number(clock.nowNs() / 1_000_000n); (await files.stat(logPath)) !== undefined; ms += 1) {
+      const aside = `${logPath}.${logStamp(ms)}`;
+      if (!(await files.renameIfFree(logPath, aside))) continue;
+      return log.warn({ container: id, aside }, 'another file was in the place of a log; it was moved aside');
+    }
   }
 
   /** False where nobody reads the monitor's pipe. */
@@ -200,10 +204,4 @@ function noMonitor({ id, monitor }: LogTarget, cause?: unknown): NodeletError {
       ...(cause === undefined ? {} : { cause }),
     },
   );
-}
-
-/** UTC, as rotated logs are named. */
-function stamp(nowNs: bigint): string {
-  const [day = '', time = ''] = new Date(Number(nowNs / 1_000_000n)).toISOString().split('T');
-  return `${day.replaceAll('-', '')}-${time.replace(/[:Z]/g, '')}`;
 }

@@ -1,3 +1,5 @@
+import { logStamp } from '../../base/log-stamp.js';
+
 /**
  * Names of the files that one run of a container logs to. `3.log` is being written. When it has grown too large it is
  * renamed to `3.log.20260131-235959.123` (UTC, milliseconds), and once the next one follows, packed to
@@ -48,7 +50,7 @@ export function nextRotatedName(current: string, names: readonly string[], nowMs
   const halfPacked = names.map((name) => name.replace(/\.tmp$/, ''));
   const newest = rotatedLogs(current, halfPacked).at(-1);
   const earliestMs = newest === undefined ? 0 : stampMs(newest.stamp) + 1;
-  return `${current}.${stampAt(Math.max(Math.floor(nowMs), earliestMs))}`;
+  return `${current}.${logStamp(Math.max(Math.floor(nowMs), earliestMs))}`;
 }
 
 /** The name under which a rotated file is packed. */
@@ -57,12 +59,7 @@ export const packedName = (name: string): string => `${name}.gz`;
 /** The name under which a packed file is made, before it is whole and renamed to `packedName`. */
 export const halfPackedName = (name: string): string => `${packedName(name)}.tmp`;
 
-function stampAt(ms: number): string {
-  const [day = '', time = ''] = new Date(ms).toISOString().split('T');
-  return `${day.replaceAll('-', '')}-${time.replaceAll(':', '').replace('Z', '')}`;
-}
-
-/** The inverse of `stampAt`. What is no date (a name made by hand) counts as the time that its figures add up to. */
+/** The inverse of `logStamp`. What is no date (a name made by hand) counts as the time that its figures add up to. */
 function stampMs(stamp: string): number {
   const part = (from: number, to: number): number => Number(stamp.slice(from, to));
   return Date.UTC(
