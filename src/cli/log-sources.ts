@@ -2,7 +2,7 @@ import { NodeletError } from '../base/errors.js';
 import type { ApiClient } from './api-client.js';
 import type { ListShape, PodShape } from './kube-shapes.js';
 import type { LogFlags } from './log-flags.js';
-import { podPath, podsPath, requirePodKind } from './pod-paths.js';
+import { podNameOf, podPath, podsPath } from './pod-paths.js';
 
 /** One container whose log is to be printed. */
 export interface LogSource {
@@ -44,16 +44,8 @@ async function podsOf(
   }
   const found: PodShape[] = [];
   for (const pod of pods)
-    found.push(await api.json<PodShape>({ method: 'GET', path: podPath(namespace, podName(pod)) }));
+    found.push(await api.json<PodShape>({ method: 'GET', path: podPath(namespace, podNameOf(pod)) }));
   return found;
-}
-
-/** `web`, also written as `pod/web`. */
-function podName(text: string): string {
-  const slash = text.indexOf('/');
-  if (slash < 0) return text;
-  requirePodKind(text.slice(0, slash));
-  return text.slice(slash + 1);
 }
 
 function containersOf(pod: PodShape, flags: WhichFlags, note: (text: string) => void): string[] {

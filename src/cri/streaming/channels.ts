@@ -43,7 +43,7 @@ const textFraming: Framing = {
 export const framingOf = (protocol: string): Framing => (isText(protocol) ? textFraming : binaryFraming);
 
 /** A size takes some thirty bytes. */
-const maxSizeBytes = 1024;
+export const maxSizeBytes = 1024;
 
 export function encodeSize({ columns, rows }: TerminalSize): Buffer {
   return encodeFrame(channels.resize, Buffer.from(JSON.stringify({ Width: columns, Height: rows })));

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { NodeletError } from '../../base/errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { TerminalSize } from '../../ports/interactive-processes.js';
-import { decodeSize } from './channels.js';
+import { decodeSize, maxSizeBytes } from './channels.js';
 import type { CommandClient, CommandStreams } from './command-client.js';
 import type { Outcome } from './outcome.js';
 import { encodeOutcome, encodeOutcomeText } from './outcome.js';
@@ -15,7 +15,6 @@ type StreamType = (typeof streamTypes)[number];
 
 /** How long a client may take to open its streams. */
 const openingMs = 30_000;
-const maxSizeBytes = 1024;
 
 /** A client that speaks the remote command protocol over SPDY: one stream for each of stdio, the outcome and sizes. */
 export class SpdyCommand implements CommandClient {
