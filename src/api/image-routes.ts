@@ -5,7 +5,7 @@ import { imageUpkeepRoutes } from './image-upkeep-routes.js';
 import type { Route } from './routes.js';
 
 /** What the API needs of the images. */
-export type ApiImages = Pick<Images, 'resolve' | 'gc'>;
+export type ApiImages = Pick<Images, 'resolve' | 'gc' | 'edits' | 'history'>;
 
 /** What the API tells of images; all else about them is CRI's. */
 export function imageRoutes(images: ApiImages): Route[] {

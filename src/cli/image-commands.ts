@@ -7,8 +7,9 @@ import { addImageResolve } from './image-resolve-command.js';
 import { noDaemon } from './api-client.js';
 import type { ImagePruneOptions } from './image-prune-command.js';
 import { addImagePrune } from './image-prune-command.js';
+import { addImageNameCommands } from './image-name-commands.js';
 import type { ImageShape, ImageTableOptions } from './image-table.js';
-import { imageTable } from './image-table.js';
+import { imageTable, imagesNamed } from './image-table.js';
 
 export interface ImageCommandOptions extends ImageResolveOptions, ImagePruneOptions {
   /** Path of the CRI socket, read after the flags were parsed. */
@@ -20,7 +21,7 @@ const pullTimeoutMs = 30 * 60_000;
 
 const wallClock = { nowNs: () => BigInt(Date.now()) * 1_000_000n };
 
-/** Adds `image ls|pull|inspect|rm`, which go over CRI as any client's calls would, and what CRI doesn't have. */
+/** Adds `image ls|pull|inspect`, which go over CRI as any client's calls would, and what CRI doesn't have. */
 export function addImageCommands(program: Command, options: ImageCommandOptions): void {
   const { socketPath, out } = options;
   const withClient = async (use: (client: CriClient) => Promise<void>): Promise<void> => {
@@ -50,18 +51,22 @@ export function addImageCommands(program: Command, options: ImageCommandOptions)
     if (!found) throw new NodeletError('not-found', `no image ${reference} on this node`);
     return answer as object;
   };
-  const image = program.command('image').description('list, pull, inspect, resolve and remove images');
+  const image = program.command('image').description('list, pull, inspect, name and remove images');
   image
     .command('ls')
+    .argument(
+      '[name]',
+      'those of this name alone: with a tag, without one for all its tags, * for any characters',
+    )
     .description('list images')
     .option('-q, --quiet', 'ids alone', false)
     .option('--digests', 'with the digests of names', false)
     .option('--no-trunc', 'ids as long as they are')
-    .action((table: ImageTableOptions) =>
+    .action((name: string | undefined, table: ImageTableOptions) =>
       withClient(async (client) => {
         const answer = await client.call('ImageService', 'ListImages', {}, backgroundContext());
         const { images = [] } = answer as { images?: ImageShape[] };
-        out(imageTable(images, table));
+        out(imageTable(name === undefined ? images : imagesNamed(images, name), table));
       }),
     );
   image
@@ -86,19 +91,5 @@ export function addImageCommands(program: Command, options: ImageCommandOptions)
     );
   addImageResolve(image, options);
   addImagePrune(image, options);
-  image
-    .command('rm')
-    .argument('<references...>')
-    .description('remove images')
-    .action((references: string[]) =>
-      withClient(async (client) => {
-        for (const reference of references) {
-          // RemoveImage takes an absent image for removed; a person has rather mistyped its name.
-          await statusOf(client, reference);
-          const request = { image: { image: reference } };
-          await client.call('ImageService', 'RemoveImage', request, backgroundContext());
-          out(`${reference} removed\n`);
-        }
-      }),
-    );
+  addImageNameCommands(image, options);
 }

@@ -38,6 +38,26 @@ export function imageTable(images: readonly ImageShape[], options: ImageTableOpt
   return renderTable([header, ...rows]);
 }
 
+/**
+ * Images with the names that a pattern means: `registry/name:tag`, the name without the tag for all its tags, or the short form
+ * of either; `*` stands for any characters but `/`. Names that it doesn't mean are left out.
+ */
+export function imagesNamed(images: readonly ImageShape[], pattern: string): ImageShape[] {
+  const source = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*');
+  const form = new RegExp(`^${source}$`);
+  const isMeant = (name: string): boolean => {
+    const repository = name.includes('@') ? (name.split('@')[0] ?? '') : name.slice(0, name.lastIndexOf(':'));
+    const short = (text: string): string => text.replace(/^docker\.io\/(?:library\/)?/, '');
+    return [name, repository, short(name), short(repository)].some((text) => form.test(text));
+  };
+  return images.flatMap((image): ImageShape[] => {
+    const repo_tags = (image.repo_tags ?? []).filter(isMeant);
+    const repo_digests = (image.repo_digests ?? []).filter(isMeant);
+    if (repo_tags.length > 0) return [{ ...image, repo_tags }];
+    return repo_digests.length > 0 && !image.repo_tags?.length ? [{ ...image, repo_digests }] : [];
+  });
+}
+
 /** Each tag with the digest of its repository; an image without a tag is shown by a digest. */
 function namesOf({ repo_tags = [], repo_digests = [] }: ImageShape): { name: string; digest: string }[] {
   if (repo_tags.length === 0) {

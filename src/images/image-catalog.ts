@@ -67,12 +67,7 @@ export class ImageCatalog {
   /** Adds an image, or names to it; a tag that another image had moves to this one. Gives the image as it is now. */
   put(record: ImageRecord): Promise<ImageRecord> {
     return this.writes.run('all', async () => {
-      for (const other of this.all()) {
-        const kept = other.repoTags.filter((tag) => !record.repoTags.includes(tag));
-        if (other.id !== record.id && kept.length < other.repoTags.length) {
-          await this.records.put(other.id, { ...other, repoTags: kept });
-        }
-      }
+      await this.takeTags(record.id, record.repoTags);
       const known = this.records.get(record.id);
       const named = {
         ...record,
@@ -84,9 +79,39 @@ export class ImageCatalog {
     });
   }
 
+  /** Gives an image that is there one more tag; `not-found` where it has gone. */
+  addTag(id: ImageId, tag: string): Promise<void> {
+    return this.writes.run('all', async () => {
+      const record = this.records.get(id);
+      if (record === undefined) throw new NodeletError('not-found', `image ${id} has been removed`);
+      await this.takeTags(id, [tag]);
+      await this.records.put(id, { ...record, repoTags: union(record.repoTags, [tag]) });
+    });
+  }
+
+  /** Changes the names of an image that is there. */
+  rename(
+    id: ImageId,
+    change: (names: ImageRecord) => Pick<ImageRecord, 'repoTags' | 'repoDigests'>,
+  ): Promise<void> {
+    return this.writes.run('all', async () => {
+      const record = this.records.get(id);
+      if (record !== undefined) await this.records.put(id, { ...record, ...change(record) });
+    });
+  }
+
   /** Removes an image with all its names; gone is success. */
   remove(id: ImageId): Promise<void> {
     return this.writes.run('all', () => this.records.remove(id));
+  }
+
+  /** From all images but the one that is to have them. */
+  private async takeTags(id: ImageId, tags: readonly string[]): Promise<void> {
+    for (const other of this.all()) {
+      const kept = other.repoTags.filter((tag) => !tags.includes(tag));
+      if (other.id !== id && kept.length < other.repoTags.length)
+        await this.records.put(other.id, { ...other, repoTags: kept });
+    }
   }
 }
 

@@ -11,6 +11,8 @@ import { ImageUses } from './gc/image-uses.js';
 import type { ImageRecord } from './image-catalog.js';
 import { DocumentStore } from './document-store.js';
 import { ImageCatalog } from './image-catalog.js';
+import { createImageEdits } from './image-edits.js';
+import { imageHistory } from './image-history.js';
 import { verboseInfo } from './image-messages.js';
 import type { WantedPull } from './image-verbs.js';
 import { imageVerbs } from './image-verbs.js';
@@ -22,7 +24,7 @@ import type { Platform } from './platform.js';
 import { machinePlatform } from './platform.js';
 import { RunningPulls } from './pull-progress.js';
 import { pullImage } from './pull.js';
-import { canonicalText, parseReference } from './reference.js';
+import { canonicalText, parseReference, repositoryName } from './reference.js';
 import { requestLogin } from './registry/login.js';
 import type { Patience } from './registry/patience.js';
 import { Registries } from './registry/registries.js';
@@ -148,6 +150,25 @@ export function createImages(parts: ImagesParts): Images {
     return infoOf(record);
   };
 
+  const remove = async ({ id, pinned }: ImageInfo): Promise<void> => {
+    if (pinned) {
+      throw new NodeletError('denied', 'the image is pinned: every pod needs it', {
+        field: 'image.image',
+        remedy: 'configure another pauseImage first',
+      });
+    }
+    await catalog.remove(id);
+    await collect();
+  };
+
+  const edits = createImageEdits({
+    catalog,
+    pauseName: pauseTag,
+    reservedRepository: repositoryName(parseReference(embeddedPauseReference)),
+    remove: (record) => remove(infoOf(record)),
+    flushed: () => store.flushed(),
+  });
+
   const verbs = imageVerbs({
     list: () => catalog.all().map(infoOf),
     lookup,
@@ -156,16 +177,7 @@ export function createImages(parts: ImagesParts): Images {
       return record === undefined ? {} : verboseInfo(record);
     },
     pull,
-    remove: async ({ id, pinned }) => {
-      if (pinned) {
-        throw new NodeletError('denied', 'the image is pinned: every pod needs it', {
-          field: 'image.image',
-          remedy: 'configure another pauseImage first',
-        });
-      }
-      await catalog.remove(id);
-      await collect();
-    },
+    remove,
     usage: () => layers.usage(),
     nowNs: () => parts.clock.nowNs(),
     storePath: config.rootDir,
@@ -245,6 +257,13 @@ export function createImages(parts: ImagesParts): Images {
       gc.start();
     },
     gc,
+    edits,
+    history: async (reference) => {
+      const record = catalog.find(reference, 'reference');
+      if (record === undefined) throw new NodeletError('not-found', `no image ${reference} on this node`);
+      const config = record.documents && (await documents.read(record.documents.config));
+      return imageHistory(record, config, (layer) => layers.usage([layer]).diskBytes);
+    },
     snapshots,
     pauseImage: async (ctx) =>
       lookup(pauseTag) ?? (await pull({ reference: pauseTag, auth: null, pod: null }, ctx)),

@@ -2,6 +2,8 @@ import type { CallContext } from '../base/call-context.js';
 import type { ImageId } from '../base/ids.js';
 import type { OwnImageVerbs } from '../ports/cri/runtime.js';
 import type { ImageGc } from './gc/image-gc.js';
+import type { ImageEdits } from './image-edits.js';
+import type { HistoryStep } from './image-history.js';
 import type { IdMapping } from '../ports/mounts.js';
 import type { RunningPulls } from './pull-progress.js';
 import type { ResolveReport } from './resolve-report.js';
@@ -69,5 +71,8 @@ export interface Images {
   snapshots: Snapshots;
   /** Removes images that nobody uses. */
   gc: Pick<ImageGc, 'prune'>;
+  edits: ImageEdits;
+  /** Steps that made an image, the newest first; `not-found` where there is none. */
+  history(reference: string): Promise<HistoryStep[]>;
   stop(): Promise<void>;
 }

@@ -71,6 +71,12 @@ export class JsonObject {
   textOr(name: string, fallback: string): string {
     return this.has(name) ? this.text(name) : fallback;
   }
+  flagOr(name: string, fallback: boolean): boolean {
+    if (!this.has(name)) return fallback;
+    const value = this.members[name];
+    if (typeof value !== 'boolean') throw this.part(name).wrong('true or false');
+    return value;
+  }
   size(name: string): number {
     return this.part(name).asSize();
   }

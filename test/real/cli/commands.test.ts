@@ -181,6 +181,16 @@ describe('the command line against a daemon (real)', () => {
     expect((await nodelet('image ls --digests')).stdout).to.match(/^IMAGE +DIGEST +ID +SIZE\n/);
   });
 
+  it('names images, tells of their steps, and takes names away', async () => {
+    expect((await nodelet(`image tag ${image} mine:1`)).stdout).to.equal('docker.io/library/mine:1\n');
+    expect((await nodelet('image ls mine')).stdout).to.match(/^IMAGE.*\ndocker\.io\/library\/mine:1 .*\n$/);
+    expect((await nodelet('image history mine:1')).stdout).to.match(
+      /^CREATED +CREATED BY +SIZE +COMMENT\n\S/,
+    );
+    expect((await nodelet('image rm mine:1')).stdout).to.equal('docker.io/library/mine:1 untagged\n');
+    expect((await nodelet(`image ls ${image}`)).stdout).to.contain(image);
+  });
+
   it('finds this machine fit, or says for each thing what to do', async () => {
     const { exitCode, stdout } = await nodelet('doctor');
     expect(exitCode, stdout).to.equal(0);

@@ -79,6 +79,8 @@ export function simImages(host: Pick<Host, 'files' | 'mounts' | 'store'>): Image
     pulls: { list: () => [], subscribe: () => () => undefined },
     snapshots,
     gc: { prune: async () => [] },
+    edits: { tag: refuse, removeName: refuse },
+    history: refuse,
     verbs: {
       ListImages: refuse,
       ImageStatus: refuse,
