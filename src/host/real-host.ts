@@ -6,6 +6,7 @@ import { createFileReads } from './file-reads.js';
 import { createFiles } from './files.js';
 import { createFirewall } from './firewall.js';
 import { createHostPorts } from './host-ports.js';
+import { createLayerArchives } from './layers/layer-archives.js';
 import { createLayerFiles } from './layer-files.js';
 import { createInteractiveProcesses } from './interactive.js';
 import { createLocalConnections } from './local-connections.js';
@@ -34,6 +35,7 @@ export function createRealHost(paths: RealHostPaths): Host {
     files: createFiles(paths.runDir === undefined ? [] : [paths.runDir]),
     fileReads: createFileReads(),
     layerFiles: createLayerFiles(),
+    layerArchives: createLayerArchives(),
     mounts,
     namespaces: createNamespaces(mounts),
     processes,

@@ -15,7 +15,7 @@ export interface ImageRecord {
   repoTags: string[];
   /** `registry/name@sha256:…` */
   repoDigests: string[];
-  /** Chain ids, topmost first. */
+  /** Diff ids, topmost first; in records of older versions, keys of their own. */
   layers: string[];
   run: ImageRunConfig;
   /** What else its config says, for people; absent in records of older versions and for the embedded image. */

@@ -2,6 +2,7 @@ import { newImage, newImageSpec, newInt64Value } from '../ports/cri/messages.js'
 import type { Image } from '../ports/cri/messages.js';
 import type { ImageRecord } from './image-catalog.js';
 import type { ImageInfo } from './images.js';
+import { chainIds } from './layers/chain-ids.js';
 
 const uidMax = 2n ** 63n - 1n;
 
@@ -26,8 +27,10 @@ export function criImage(image: ImageInfo): Image {
 export function verboseInfo(record: ImageRecord): Record<string, string> {
   const { run, platform, created, diffIds, layers } = record;
   const asSet = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+  // An image of an older version names its layers by their chain ids already.
+  const chain = diffIds === undefined ? layers.toReversed() : chainIds(diffIds);
   const info = {
-    chainID: layers[0] ?? '',
+    chainID: chain.at(-1) ?? '',
     imageSpec: {
       created,
       architecture: platform?.architecture,
@@ -45,7 +48,7 @@ export function verboseInfo(record: ImageRecord): Record<string, string> {
       },
       rootfs: { type: 'layers', diff_ids: diffIds ?? [] },
     },
-    layers: layers.toReversed().map((chainID) => ({ chainID })),
+    layers: chain.map((chainID) => ({ chainID })),
   };
   return { info: JSON.stringify(info) };
 }

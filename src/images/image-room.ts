@@ -17,8 +17,9 @@ import { verboseInfo } from './image-messages.js';
 import type { WantedPull } from './image-verbs.js';
 import { imageVerbs } from './image-verbs.js';
 import type { ImageInfo, Images } from './images.js';
-import type { LayerRecord } from './layer-store.js';
-import { LayerStore } from './layer-store.js';
+import { moveToDiffIds } from './layers/layer-migration.js';
+import type { LayerRecord } from './layers/layer-store.js';
+import { LayerStore } from './layers/layer-store.js';
 import { embedPauseImage, embeddedPauseReference } from './pause-image.js';
 import type { Platform } from './platform.js';
 import { machinePlatform } from './platform.js';
@@ -35,7 +36,15 @@ import { createSnapshots } from './snapshot-store.js';
 
 export interface ImagesParts extends Pick<
   Host,
-  'files' | 'layerFiles' | 'mounts' | 'store' | 'processes' | 'clock' | 'random' | 'usageProbes'
+  | 'files'
+  | 'layerFiles'
+  | 'layerArchives'
+  | 'mounts'
+  | 'store'
+  | 'processes'
+  | 'clock'
+  | 'random'
+  | 'usageProbes'
 > {
   config: Pick<
     NodeConfig,
@@ -60,12 +69,15 @@ export interface ImagesParts extends Pick<
 /** The images room: registry, layers, snapshots and CRI's image verbs behind one face. */
 export function createImages(parts: ImagesParts): Images {
   const { config, store, log } = parts;
-  const catalog = new ImageCatalog(store.table<ImageRecord>('images'));
+  const imageRecords = store.table<ImageRecord>('images');
+  const catalog = new ImageCatalog(imageRecords);
   const snapshotRecords = store.table<SnapshotRecord>('snapshots');
   const layersDir = path.join(config.rootDir, 'layers');
+  const layerRecords = store.table<LayerRecord>('layers');
   const layers = new LayerStore({
     dir: layersDir,
-    records: store.table<LayerRecord>('layers'),
+    records: layerRecords,
+    limits: config.images.limits,
     host: parts,
   });
   const documents = new DocumentStore(path.join(config.rootDir, 'blobs'), parts);
@@ -99,9 +111,9 @@ export function createImages(parts: ImagesParts): Images {
   const collect = async (): Promise<void> => {
     // No record on the disk may name a layer that is about to go.
     await store.flushed();
-    await layers.removeUnused((chainId) => {
+    await layers.removeUnused((key) => {
       const users = [...catalog.all(), ...snapshotRecords.entries().map(([, record]) => record)];
-      return salvaged.has(chainId) || users.some((user) => user.layers.includes(chainId));
+      return salvaged.has(key) || users.some((user) => user.layers.includes(key));
     });
     const kept = catalog.all().flatMap((image) => Object.values(image.documents ?? {}));
     await documents.removeUnused(new Set(kept));
@@ -186,7 +198,7 @@ export function createImages(parts: ImagesParts): Images {
 
   /** Drops images that lost a layer, say by loss of power under an older kernel or by hand. */
   const dropDamaged = async (): Promise<void> => {
-    const damaged = catalog.all().filter((image) => !image.layers.every((chainId) => layers.has(chainId)));
+    const damaged = catalog.all().filter((image) => !image.layers.every((key) => layers.has(key)));
     for (const { id, repoTags } of damaged) {
       log.warn({ image: id, names: repoTags }, 'layers of the image are lost: it must be pulled again');
       await catalog.remove(id);
@@ -229,8 +241,8 @@ export function createImages(parts: ImagesParts): Images {
       uses.claimed(id);
       return record.layers;
     },
-    layerFolder: (chainId) => layers.folder(chainId),
-    hold: (chain) => layers.hold(chain),
+    layerFolder: (key) => layers.folder(key),
+    hold: (keys) => layers.hold(keys),
     released: async (id) => {
       if (catalog.get(id) !== undefined) return uses.touch(id);
       // The layers of an image that was removed under its containers go with the last of them.
@@ -249,6 +261,7 @@ export function createImages(parts: ImagesParts): Images {
     start: async () => {
       await registries.start();
       await documents.start();
+      await moveToDiffIds({ images: imageRecords, snapshots: snapshotRecords, layers: layerRecords });
       await layers.start();
       await dropDamaged();
       await placePauseImage();

@@ -17,7 +17,7 @@ import { validateImageHandler, validateImageSpec } from '../spec/image-spec-vali
 import { criImage } from './image-messages.js';
 import { isReferredTo } from './image-names.js';
 import type { ImageInfo } from './images.js';
-import type { LayerUsage } from './layer-store.js';
+import type { LayerUsage } from './layers/layer-store.js';
 
 /** A pull as a request asks for it; `pod` is whom it is for, where the request says so. */
 export interface WantedPull {

@@ -3,12 +3,12 @@ import fs from 'node:fs';
 import { NodeletError } from '../base/errors.js';
 import type { ImageId } from '../base/ids.js';
 import type { ImageRecord } from './image-catalog.js';
-import type { LayerStore } from './layer-store.js';
+import type { LayerStore } from './layers/layer-store.js';
+import { plainTar } from './layers/plain-tar.js';
 
 export const embeddedPauseReference = 'nodelet.local/pause:embedded';
 /** Static, reaps zombies and waits for ever with `-P`; Debian and Fedora ship it. */
 const pauseBinary = '/usr/bin/catatonit';
-const blockBytes = 4096;
 /** Where the OCI runtime mounts: a root that is only read must have them. */
 const mountPoints = ['proc', 'dev'];
 
@@ -20,20 +20,26 @@ export async function embedPauseImage(layers: LayerStore): Promise<ImageRecord> 
       cause: thrown,
     });
   });
-  const chainId = `sha256:${createHash('sha256').update(binary).digest('hex')}`;
-  await layers.add(chainId, async (dir) => {
-    for (const name of mountPoints) await fs.promises.mkdir(`${dir}/${name}`);
-    await fs.promises.writeFile(`${dir}/pause`, binary, { mode: 0o755 });
-    const folders = 1 + mountPoints.length;
-    const blocks = Math.ceil(binary.length / blockBytes) + folders;
-    return { diskBytes: blocks * blockBytes, inodes: folders + 1 };
+  const tar = plainTar([
+    ...mountPoints.map((name) => ({ name: `${name}/`, type: 'dir', mode: 0o755 }) as const),
+    { name: 'pause', type: 'file', mode: 0o755, content: binary },
+  ]);
+  const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+  const descriptor = {
+    mediaType: 'application/vnd.oci.image.layer.v1.tar',
+    digest: diffId,
+    sizeBytes: tar.length,
+  };
+  await layers.ensure({ diffId, descriptor }, new AbortController().signal, async function* () {
+    yield tar;
   });
   return {
     version: 1,
-    id: `sha256:${createHash('sha256').update(`pause ${chainId}`).digest('hex')}` as ImageId,
+    id: `sha256:${createHash('sha256').update(`pause ${diffId}`).digest('hex')}` as ImageId,
     repoTags: [embeddedPauseReference],
     repoDigests: [],
-    layers: [chainId],
+    layers: [diffId],
+    diffIds: [diffId],
     run: {
       user: '',
       env: [],

@@ -1,18 +1,13 @@
-import { createHash } from 'node:crypto';
-import fs from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import type { ImageId } from '../base/ids.js';
 import type { DocumentStore } from './document-store.js';
 import type { ImageRecord } from './image-catalog.js';
 import { resolveImage } from './image-resolve.js';
-import type { LayerStore, WantedLayer } from './layer-store.js';
-import type { Descriptor } from './manifest.js';
+import type { LayerStore, WantedLayer } from './layers/layer-store.js';
 import type { Platform } from './platform.js';
 import type { PullReport } from './pull-progress.js';
 import type { ImageReference } from './reference.js';
 import { repositoryName } from './reference.js';
 import type { RegistryClient } from './registry/client.js';
-import { transportError } from './registry/failures.js';
 
 export interface PullParts {
   reference: ImageReference;
@@ -34,13 +29,11 @@ export async function pullImage(parts: PullParts): Promise<ImageRecord> {
   const image = await resolveImage(reference, parts);
   const { manifest, config } = image;
   report.resolved(manifest.layers);
-  const chain = chainIds(config.diffIds);
   const wanted = manifest.layers.map((descriptor, index) => ({
     descriptor,
-    chainId: chain[index] ?? '',
     diffId: config.diffIds[index] ?? '',
   }));
-  const release = layers.hold(chain);
+  const release = layers.hold(config.diffIds);
   try {
     await ensureAll(wanted, parts);
     const kept = image.documents;
@@ -52,7 +45,7 @@ export async function pullImage(parts: PullParts): Promise<ImageRecord> {
         repoTags:
           reference.digest === undefined ? [`${repositoryName(reference)}:${reference.tag ?? 'latest'}`] : [],
         repoDigests: [`${repositoryName(reference)}@${image.digest}`],
-        layers: chain.toReversed(),
+        layers: config.diffIds.toReversed(),
         run: config.run,
         platform: config.platform,
         created: config.created,
@@ -96,39 +89,12 @@ async function ensureAll(wanted: readonly WantedLayer[], parts: LayerParts): Pro
 /** One layer; one that came damaged is fetched anew from whom had no part in that. */
 async function ensureOne(layer: WantedLayer, { client, layers, signal, report }: LayerParts): Promise<void> {
   const { digest } = layer.descriptor;
-  if (layers.has(layer.chainId)) {
+  if (layers.has(layer.diffId)) {
     report.layer(digest, 'exists');
     return;
   }
   await client.retryingDamaged(layer.descriptor, signal, () =>
-    layers.ensure(layer, signal, (file, flight) => download(layer.descriptor, file, client, flight)),
+    layers.ensure(layer, signal, (flight) => client.blob(layer.descriptor, flight)),
   );
   report.layer(digest, 'done');
-}
-
-async function download(
-  descriptor: Descriptor,
-  file: string,
-  client: RegistryClient,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await pipeline(client.blob(descriptor, signal), fs.createWriteStream(file), { signal });
-  } catch (thrown) {
-    throw transportError(thrown, '', signal);
-  }
-}
-
-/** Chain ids bottom up: sha256 of the chain below, a space, and the diff id (image-spec config.md). */
-export function chainIds(diffIds: readonly string[]): string[] {
-  const chain: string[] = [];
-  for (const diffId of diffIds) {
-    const below = chain.at(-1);
-    chain.push(
-      below === undefined
-        ? diffId
-        : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`,
-    );
-  }
-  return chain;
 }

@@ -9,7 +9,7 @@ import { MappedRoots } from './mapped-roots.js';
 
 export interface SnapshotRecord {
   imageId: ImageId;
-  /** Chain ids, topmost first. */
+  /** Keys of the layer store, topmost first. */
   layers: string[];
   /** Of a root in a user namespace. */
   idMapping?: IdMapping;
@@ -24,9 +24,9 @@ interface SnapshotParts {
   records: RecordTable<SnapshotRecord>;
   /** Layers of an image, topmost first. */
   layersOf: (image: ImageId) => string[];
-  layerFolder: (chainId: string) => string;
+  layerFolder: (key: string) => string;
   /** Keeps layers in the store until the returned function is called: a record says so only once it is written. */
-  hold: (chainIds: readonly string[]) => () => void;
+  hold: (keys: readonly string[]) => () => void;
   /** Told once a snapshot no longer claims its image's layers. */
   released: (image: ImageId) => Promise<void>;
 }

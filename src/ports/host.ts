@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import type { FileReads } from './file-reads.js';
 import type { Files } from './files.js';
 import type { Firewall } from './firewall.js';
+import type { LayerArchives } from './layer-archives.js';
 import type { LayerFiles } from './layer-files.js';
 import type { InteractiveProcesses } from './interactive-processes.js';
 import type { LocalConnections } from './local-connections.js';
@@ -24,6 +25,7 @@ export interface Host {
   files: Files;
   fileReads: FileReads;
   layerFiles: LayerFiles;
+  layerArchives: LayerArchives;
   mounts: Mounts;
   namespaces: Namespaces;
   processes: Processes;

@@ -43,16 +43,19 @@ describe("images: what CRI's clients are told", () => {
   }
 
   it("shows the image's config to who asks for all of it", () => {
+    const [bottom, above] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`];
     const { info = '' } = verboseInfo({
       version: 1,
       ...image('u'),
-      layers: ['sha256:top', 'sha256:bottom'],
+      layers: [above, bottom],
       platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
       created: '2026-01-02T03:04:05Z',
-      diffIds: ['sha256:bottom', 'sha256:above'],
+      diffIds: [bottom, above],
     });
+    // sha256 of the two diff ids with a space between, image-spec config.md.
+    const top = 'sha256:ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c';
     expect(JSON.parse(info)).to.deep.equal({
-      chainID: 'sha256:top',
+      chainID: top,
       imageSpec: {
         created: '2026-01-02T03:04:05Z',
         architecture: 'arm64',
@@ -68,9 +71,9 @@ describe("images: what CRI's clients are told", () => {
           Volumes: { '/v': {} },
           Labels: { maintainer: 'me' },
         },
-        rootfs: { type: 'layers', diff_ids: ['sha256:bottom', 'sha256:above'] },
+        rootfs: { type: 'layers', diff_ids: [bottom, above] },
       },
-      layers: [{ chainID: 'sha256:bottom' }, { chainID: 'sha256:top' }],
+      layers: [{ chainID: bottom }, { chainID: top }],
     });
   });
 });

@@ -3,6 +3,7 @@ import { NodeletError } from '../../base/errors.js';
 import type { Rule } from './config-reader.js';
 import { ConfigReader, absolutePath, text, truth } from './config-reader.js';
 import { defaultImageGc, readImageGc } from './image-gc-config.js';
+import { defaultLayerLimits, readLayerLimits } from './layer-limits-config.js';
 import type {
   ImagesConfigSection,
   LogsConfigSection,
@@ -91,7 +92,14 @@ export function parseNodeConfig(text: string, options: NodeConfigParseOptions): 
     streaming: { address: '127.0.0.1:0', tlsCert: undefined, tlsKey: undefined, ...streaming },
     stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000, ...stats },
     logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2_000, ...logs },
-    images: { downloadsPerPull: 3, maxDownloads: 12, foreignLayers: false, gc: defaultImageGc, ...images },
+    images: {
+      downloadsPerPull: 3,
+      maxDownloads: 12,
+      foreignLayers: false,
+      gc: defaultImageGc,
+      limits: defaultLayerLimits,
+      ...images,
+    },
   };
   if (config.runtimes[config.defaultRuntime] === undefined) {
     const known = Object.keys(config.runtimes).join(', ');
@@ -280,9 +288,10 @@ function readFolders(reader: ConfigReader, node: unknown, key: string): string[]
 
 function readImages(reader: ConfigReader, map: YAMLMap): Partial<ImagesConfigSection> {
   const given: Record<string, unknown> = {};
-  for (const [key, node] of reader.entries(map, ['images'], [...Object.keys(imagesRules), 'gc'])) {
+  for (const [key, node] of reader.entries(map, ['images'], [...Object.keys(imagesRules), 'gc', 'limits'])) {
     const path = ['images', key];
     if (key === 'gc') given[key] = readImageGc(reader, reader.mapAt(node, path));
+    else if (key === 'limits') given[key] = readLayerLimits(reader, reader.mapAt(node, path));
     else given[key] = reader.value(node, path, imagesRules[key] ?? text);
   }
   return given;

@@ -101,6 +101,7 @@ export interface ImagesConfigSection {
   /** Whether layers that registries don't keep are fetched from the addresses that the manifest names. Default false. */
   foreignLayers: boolean;
   gc: ImageGcConfig;
+  limits: LayerLimitsConfig;
 }
 
 /** When images that nobody uses are removed, in a kubelet's words. */
@@ -113,6 +114,16 @@ export interface ImageGcConfig {
   minimumAgeMs: number;
   /** Time between two looks at the disk. Default 300000. */
   periodMs: number;
+}
+
+/** What a layer may take; one that takes more is refused, and nothing of it is kept. */
+export interface LayerLimitsConfig {
+  /** Bytes of its uncompressed archive. Default 64 GiB. */
+  maxUnpackedBytes: number;
+  /** Headers in its archive. Default 2000000. */
+  maxEntries: number;
+  /** Uncompressed bytes for each compressed one, in archives of more than 64 MiB. Default 500. */
+  maxRatio: number;
 }
 
 /** How to reach one registry host (`127.0.0.1:5000`, `docker.io`). */

@@ -73,17 +73,17 @@ describe('images: names, pins and snapshots (real file system)', () => {
     await world.pull('other:1');
     expect(await world.status(world.name('app:1'))).to.deep.include({ uid: { value: '1000' }, username: '' });
     expect(await world.status(world.name('other:1'))).to.deep.include({ uid: null, username: 'nginx' });
-    // Two layers with a folder and a small file each; that of `other` is one of them.
-    expect((await world.status(world.name('app:1')))?.size).to.equal(String(2 * 3 * 4096));
-    expect((await world.status(world.name('other:1')))?.size).to.equal(String(3 * 4096));
+    // Two layers with a folder, a small file and a recipe each; that of `other` is one of them.
+    expect((await world.status(world.name('app:1')))?.size).to.equal(String(2 * 4 * 4096));
+    expect((await world.status(world.name('other:1')))?.size).to.equal(String(4 * 4096));
     const pause = Number((await world.status(embeddedPauseReference))?.size);
-    expect(await world.usage()).to.deep.equal({ bytes: 2 * 3 * 4096 + pause, inodes: 2 * 3 + 4 });
+    expect(await world.usage()).to.deep.equal({ bytes: 2 * 4 * 4096 + pause, inodes: 2 * 4 + 5 });
   });
 
   it('has a size even when it is empty, since a kubelet takes 0 for an error', async () => {
     world.registry.put('empty:1', imageOf({ layers: [tarOf([])] }));
     await world.pull('empty:1');
-    expect(Number((await world.status(world.name('empty:1')))?.size)).to.equal(4096);
+    expect(Number((await world.status(world.name('empty:1')))?.size)).to.equal(2 * 4096);
   });
 
   it('is told of in the log, with the pod that it was pulled for', async () => {
@@ -136,9 +136,7 @@ describe('images: names, pins and snapshots (real file system)', () => {
     await world.restart();
     const all = await world.list();
     expect(all.map(({ id, pinned }) => ({ id, pinned }))).to.deep.equal([{ id: pause.id, pinned: true }]);
-    expect(fs.readdirSync(`${world.dir}/layers`))
-      .to.have.lengthOf(1)
-      .and.not.include('old');
+    expect(fs.readdirSync(`${world.dir}/layers`)).to.have.members([layer.folder, `${layer.folder}.recipe`]);
   });
 
   it('mounts an image of a hundred layers', async () => {
@@ -178,10 +176,10 @@ describe('images: names, pins and snapshots (real file system)', () => {
     await world.images.snapshots.remove('s1');
     expect(await world.usage(), 'another container has them').to.deep.equal(used);
     await world.images.snapshots.remove('s2');
-    expect((await world.usage()).bytes - before.bytes, 'one is of another image, too').to.equal(3 * 4096);
+    expect((await world.usage()).bytes - before.bytes, 'one is of another image, too').to.equal(4 * 4096);
     await world.removeImage(world.name('other:1'));
     expect(await world.usage()).to.deep.equal(before);
     expect((await world.store()).folders).to.include.members(folders);
-    expect(fs.readdirSync(`${world.dir}/layers`)).to.have.lengthOf(1);
+    expect(fs.readdirSync(`${world.dir}/layers`), 'a folder and its recipe').to.have.lengthOf(2);
   });
 });

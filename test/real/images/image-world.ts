@@ -17,6 +17,7 @@ import {
   newRemoveImageRequest,
 } from '../../../src/ports/cri/messages.js';
 import type { Host } from '../../../src/ports/host.js';
+import { defaultLayerLimits } from '../../../src/spec/config/layer-limits-config.js';
 import type { Patience } from '../../../src/images/registry/patience.js';
 import type {
   ImageGcConfig,
@@ -74,6 +75,7 @@ export class ImageWorld {
           maxDownloads: 12,
           foreignLayers: false,
           gc: { ...defaultImageGc, ...gc },
+          limits: defaultLayerLimits,
           ...images,
         },
         runtimes: { crun: { path: '/usr/bin/crun' } },

@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { createLayerFiles } from '../../../src/host/layer-files.js';
-import { createProcesses } from '../../../src/host/processes.js';
-import type { LayerSurvey } from '../../../src/images/layer-survey.js';
-import { unpackLayer } from '../../../src/images/layer-unpack.js';
+import { createLayerArchives } from '../../../src/host/layers/layer-archives.js';
+import type { LayerSurvey } from '../../../src/images/layers/layer-unpack.js';
+import { unpackLayer } from '../../../src/images/layers/layer-unpack.js';
+import { defaultLayerLimits } from '../../../src/spec/config/layer-limits-config.js';
 import { failureOf } from './image-world.js';
 import type { TarEntry } from './registry-double.js';
 import { digestOf, tarOf } from './registry-double.js';
@@ -29,23 +30,18 @@ describe('images: unpacking layers (real tar and file system)', () => {
   afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
 
   function unpackTar(tar: Buffer, diffId = digestOf(tar)): Promise<LayerSurvey> {
-    const blob = path.join(dir, 'blob');
-    fs.writeFileSync(blob, tar);
     const descriptor = {
       mediaType: 'application/vnd.oci.image.layer.v1.tar',
       digest: digestOf(tar),
       sizeBytes: tar.length,
     };
+    const places = { folder, recipe: path.join(dir, 'recipe'), displaced: path.join(dir, 'displaced') };
+    fs.rmSync(places.recipe, { force: true });
+    const signal = new AbortController().signal;
+    const chunks = Readable.from([tar]);
     return unpackLayer(
-      {
-        blob,
-        tar: path.join(dir, 'tar'),
-        target: folder,
-        descriptor,
-        diffId,
-        signal: new AbortController().signal,
-      },
-      { processes: createProcesses(), layerFiles: createLayerFiles() },
+      { chunks, places, descriptor, diffId, signal, limits: defaultLayerLimits },
+      { layerArchives: createLayerArchives() },
     );
   }
   const unpack = (entries: TarEntry[]): Promise<LayerSurvey> => unpackTar(tarOf(entries));
@@ -55,7 +51,7 @@ describe('images: unpacking layers (real tar and file system)', () => {
     expect(error).to.include({ kind: 'corrupt', field: 'manifest.layers' });
     expect(error.remedy).to.be.a('string');
     expect(fs.readdirSync(dir).sort(), 'nothing was made outside of the layer').to.deep.equal(
-      ['blob', 'outside', 'store', 'tar'].filter((name) => fs.existsSync(path.join(dir, name))),
+      ['outside', 'recipe', 'store'].filter((name) => fs.existsSync(path.join(dir, name))),
     );
     expect(fs.readdirSync(path.join(dir, 'store'))).to.deep.equal(['layer']);
   }
@@ -125,7 +121,7 @@ describe('images: unpacking layers (real tar and file system)', () => {
   it('refuses names and hard links that climb out', async () => {
     await refused([{ name: '../escaped', text: 'x' }]);
     await refused([{ name: 'a/../../escaped', text: 'x' }]);
-    await refused([{ name: 'link', type: 'link', target: '../../blob' }]);
+    await refused([{ name: 'link', type: 'link', target: '../../outside' }]);
     await refused([{ name: '../../escaped/.wh.x' }]);
   });
 
@@ -182,10 +178,11 @@ describe('images: unpacking layers (real tar and file system)', () => {
       { name: 'd/again', type: 'link', target: 'd/large' },
       { name: 'd/sym', type: 'symlink', target: 'large' },
     ]);
-    const onDisk = Number(
-      execFileSync('du', ['--block-size=1', '-s', folder], { encoding: 'utf8' }).split('\t')[0],
-    );
+    const onDisk = execFileSync('du', ['--block-size=1', '-s', folder, `${dir}/recipe`], { encoding: 'utf8' })
+      .trimEnd()
+      .split('\n')
+      .reduce((sum, line) => sum + Number(line.split('\t')[0]), 0);
     expect(survey.diskBytes).to.equal(onDisk);
-    expect(survey.inodes).to.equal(5);
+    expect(survey.inodes, 'the recipe is one').to.equal(6);
   });
 });

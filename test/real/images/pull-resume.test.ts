@@ -1,3 +1,4 @@
+import { defaultLayerLimits } from '../../../src/spec/config/layer-limits-config.js';
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -79,7 +80,13 @@ describe('images: a blob whose connection breaks (real registry)', () => {
         registries: [],
         registriesFile: file,
         dockerConfig: `${dir}/none.json`,
-        images: { downloadsPerPull: 3, maxDownloads, foreignLayers: false, gc: defaultImageGc },
+        images: {
+          downloadsPerPull: 3,
+          maxDownloads,
+          foreignLayers: false,
+          limits: defaultLayerLimits,
+          gc: defaultImageGc,
+        },
       },
       host,
       log: silentLog,

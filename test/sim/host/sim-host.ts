@@ -1,6 +1,7 @@
 import { NodeletError } from '../../../src/base/errors.js';
 import type { Clock } from '../../../src/ports/clock.js';
 import type { Host } from '../../../src/ports/host.js';
+import type { LayerArchives } from '../../../src/ports/layer-archives.js';
 import type { LayerFiles } from '../../../src/ports/layer-files.js';
 import { Dice } from '../machine/dice.js';
 import { simFileReads } from './file-reads.js';
@@ -35,6 +36,7 @@ export function simHost(session: Session): Host {
     cgroupMeters: simCgroupMeters(session),
     usageProbes: simUsageProbes(session),
     layerFiles: noLayerFiles,
+    layerArchives: noLayerArchives,
     links: simLinks(session),
     firewall: simFirewall(session),
     sysctls: simSysctls(session),
@@ -46,10 +48,16 @@ export function simHost(session: Session): Host {
 const unsupported = () => Promise.reject(new NodeletError('unsupported', 'the simulation unpacks no layers'));
 /** Pulling is left out of the simulation (ADR 5). */
 const noLayerFiles: LayerFiles = {
-  makeWhiteout: unsupported,
-  markOpaque: unsupported,
   syncFileSystem: unsupported,
   syncFolder: unsupported,
+};
+
+const noLayerArchives: LayerArchives = {
+  unpack: unsupported,
+  pack: () => {
+    throw new NodeletError('unsupported', 'the simulation has no archives of layers');
+  },
+  digest: unsupported,
 };
 
 /** The machine's clock; a dead agent's timers never fire. */

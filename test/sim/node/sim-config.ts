@@ -1,3 +1,4 @@
+import { defaultLayerLimits } from '../../../src/spec/config/layer-limits-config.js';
 import type { NodeConfig } from '../../../src/spec/config/node-config.js';
 
 /** Configuration of every simulated node. */
@@ -24,6 +25,7 @@ export const simConfig: NodeConfig = {
     downloadsPerPull: 3,
     maxDownloads: 12,
     foreignLayers: false,
+    limits: defaultLayerLimits,
     gc: { highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeMs: 120_000, periodMs: 300_000 },
   },
   registries: [],
