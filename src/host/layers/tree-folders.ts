@@ -151,7 +151,7 @@ export class TreeFolders {
       isOpaque = true;
     }
     const made = treeCalls.makeDir(parent.fd, name);
-    if (made === -EEXIST) throw hostile(`the symbolic link ${shown(path)} leads to nothing in this layer`);
+    if (made === -EEXIST) return this.keep(path, this.behindLink(parent, name, path));
     must(made, 'making the folder', path);
     if (isOpaque) markOpaque(parent, name);
     this.finishWith(parent, name, {
@@ -161,6 +161,17 @@ export class TreeFolders {
       defaultAcl: undefined,
     });
     return this.keep(path, must(treeCalls.open(parent.fd, name, open.folder), 'opening the folder', path));
+  }
+
+  /** The missing folder that a symlink leads to; only a link that stays below its own folder gets one. */
+  private behindLink(parent: OpenFolder, name: string, path: string): number {
+    const at = Buffer.from(`/proc/self/fd/${parent.fd}/${name}`, 'latin1');
+    const target = fs.readlinkSync(at, { encoding: 'latin1' });
+    if (target.startsWith('/') || target.split('/').includes('..')) {
+      throw hostile(`the symbolic link ${shown(path)} leads to nothing in this layer`);
+    }
+    this.at(join(parent.path, target));
+    return must(treeCalls.openInRoot(this.root.fd, path, open.folder), 'opening the folder', path);
   }
 
   private keep(path: string, fd: number): OpenFolder {
