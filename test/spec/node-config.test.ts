@@ -46,6 +46,7 @@ describe('node configuration', () => {
       blockIoClasses: { slow: [{ devices: ['/dev/sd*'], throttleWriteBps: 20_000_000 }] },
       rdtClasses: { half: { l3CacheSchema: 'L3:0=ff', memBwSchema: 'MB:0=50' } },
       stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000 },
+      images: { limits: { maxUnpackedBytes: 64 * 1024 ** 3, maxEntries: 2_000_000, maxRatio: 500 } },
       logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 },
     });
   });
@@ -90,6 +91,8 @@ describe('node configuration', () => {
       'streaming: { tlsCert: /c.pem }\n',
       ['streaming.tlsKey', 'is required'],
     ],
+    ['a limit of nothing', 'images: { limits: { maxRatio: 0 } }\n', ['images.limits.maxRatio', 'above 0']],
+    ['an unknown limit', 'images: { limits: { maxFiles: 1 } }\n', ['images.limits.maxFiles', 'maxEntries']],
     ['a period too short', 'stats: { housekeepingMs: 10 }\n', ['stats.housekeepingMs', 'milliseconds, 1000']],
     ['a period in words', 'stats: { layerPeriodMs: 1m }\n', ['stats.layerPeriodMs', 'whole number']],
     [
