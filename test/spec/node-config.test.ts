@@ -46,7 +46,12 @@ describe('node configuration', () => {
       blockIoClasses: { slow: [{ devices: ['/dev/sd*'], throttleWriteBps: 20_000_000 }] },
       rdtClasses: { half: { l3CacheSchema: 'L3:0=ff', memBwSchema: 'MB:0=50' } },
       stats: { housekeepingMs: 10_000, layerPeriodMs: 60_000 },
-      images: { limits: { maxUnpackedBytes: 64 * 1024 ** 3, maxEntries: 2_000_000, maxRatio: 500 } },
+      images: {
+        downloadsPerPull: 3,
+        maxDownloads: 12,
+        foreignLayers: false,
+        limits: { maxUnpackedBytes: 64 * 1024 ** 3, maxEntries: 2_000_000, maxRatio: 500 },
+      },
       logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 },
     });
   });
