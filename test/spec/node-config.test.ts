@@ -51,6 +51,7 @@ describe('node configuration', () => {
         maxDownloads: 12,
         foreignLayers: false,
         limits: { maxUnpackedBytes: 64 * 1024 ** 3, maxEntries: 2_000_000, maxRatio: 500 },
+        gc: { highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeMs: 120_000, periodMs: 300_000 },
       },
       logs: { maxSizeBytes: 10 * 2 ** 20, maxFiles: 5, checkPeriodMs: 2000 },
     });
