@@ -1,5 +1,5 @@
 /** Soonest time between two looks at a log, however fast it grows. */
-const soonestMs = 100;
+export const soonestMs = 100;
 /** When a new log is looked at for the first time: nothing is known of its pace yet. */
 export const firstLookMs = 500;
 

@@ -1,6 +1,6 @@
 import { asNodeletError } from '../../base/errors.js';
 import { isBelow } from '../../base/path-below.js';
-import { firstLookMs, nextLookMs } from './rotation-pace.js';
+import { firstLookMs, nextLookMs, soonestMs } from './rotation-pace.js';
 import type { ContainerLog, RotationParts } from './rotation-steps.js';
 import { RotationSteps, hasEnded } from './rotation-steps.js';
 
@@ -165,16 +165,21 @@ export class LogRotation {
     watched.tidied = true;
     let stat = await files.stat(log.path);
     if (log.running && stat === undefined) await this.steps.reopen(log);
-    if (log.running && (stat?.sizeBytes ?? 0) >= config.logs.maxSizeBytes) {
+    const rotated = log.running && (stat?.sizeBytes ?? 0) >= config.logs.maxSizeBytes;
+    if (rotated) {
       if (await this.steps.rotate(log)) metrics.logRotation('success');
       watched.otherBytes = await this.steps.tidy(log);
       stat = undefined;
     }
     const nowMs = clock.monotonicMs();
     const sizeBytes = stat?.sizeBytes ?? 0;
-    const grownBytes = stat === undefined ? config.logs.maxSizeBytes : sizeBytes - watched.sizeBytes;
-    const tookMs = nowMs - watched.lookedAtMs;
-    const waitMs = first ? firstLookMs : nextLookMs({ sizeBytes, grownBytes, tookMs }, config.logs);
+    const growth = {
+      sizeBytes,
+      grownBytes: sizeBytes - watched.sizeBytes,
+      tookMs: nowMs - watched.lookedAtMs,
+    };
+    // A rotation takes as long as the disk does, which tells nothing of the log's pace: what comes next is looked at soon.
+    const waitMs = rotated ? soonestMs : first ? firstLookMs : nextLookMs(growth, config.logs);
     watched.dueMs = log.running ? nowMs + Math.min(waitMs, config.logs.checkPeriodMs) : Infinity;
     watched.sizeBytes = sizeBytes;
     watched.lookedAtMs = nowMs;
