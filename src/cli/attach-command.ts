@@ -39,8 +39,8 @@ export function addAttach(program: Command, surface: CliSurface): void {
       const path = podPath(flags.namespace, podNameOf(pod));
       const found = await surface.api().json<PodShape>({ method: 'GET', path });
       const container = containerOf(found, flags.container);
-      const raw = containerTerminal(container, surface, flags);
       const hint = (text: string): void => (flags.quiet === true ? undefined : surface.err(text));
+      const raw = containerTerminal(container, { surface, flags, hint });
       if (raw) hint("If you don't see a command prompt, try pressing enter.\n");
       const end = await joinSession(surface, {
         path: `${path}/attach`,
@@ -71,14 +71,16 @@ function containerOf({ spec }: PodShape, wanted: string | undefined): ContainerS
 }
 
 /** Whether this terminal becomes the container's; says so where only one of the two is there. */
-function containerTerminal(container: ContainerShape, surface: CliSurface, flags: Flags): boolean {
-  const say = (text: string): void => (flags.quiet === true ? undefined : surface.err(text));
+function containerTerminal(
+  container: ContainerShape,
+  { surface, flags, hint }: { surface: CliSurface; flags: Flags; hint: (text: string) => void },
+): boolean {
   if (container.tty === true) {
     if (flags.tty !== true)
-      say(`container ${container.name} has a terminal: with -it it is sized and typed into like this one\n`);
+      hint(`container ${container.name} has a terminal: with -it it is sized and typed into like this one\n`);
     return offersTerminal(surface, flags);
   }
-  if (flags.tty === true) say(`Unable to use a TTY - container ${container.name} did not allocate one\n`);
+  if (flags.tty === true) hint(`Unable to use a TTY - container ${container.name} did not allocate one\n`);
   return false;
 }
 

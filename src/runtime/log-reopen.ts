@@ -4,6 +4,7 @@ import { abortReason, throwIfGone } from '../base/call-context.js';
 import { NodeletError, isKind } from '../base/errors.js';
 import { KeyedQueue } from '../base/keyed-queue.js';
 import { logStamp } from '../base/log-stamp.js';
+import { WakeUp } from '../base/wake-up.js';
 import type { Host } from '../ports/host.js';
 import type { ProcessIdentity } from '../ports/processes.js';
 import { reopenCommand } from './conmon.js';
@@ -67,8 +68,8 @@ export class LogReopener {
     await files.writeAtomic(temporary, '', 0o600).catch((thrown: unknown) => {
       throw cannotMake(logPath, thrown);
     });
-    const news = new News();
-    const unwatch = files.watch(dirname(logPath), () => news.come());
+    const news = new WakeUp();
+    const unwatch = files.watch(dirname(logPath), news.ring);
     try {
       if (await this.ask(bundle)) {
         if (await this.isWritten(target, news, { patienceMs: takePatienceMs, signal })) return;
@@ -135,7 +136,7 @@ export class LogReopener {
   /** Whether the monitor has made the log anew, within the time; false, too, as soon as the monitor has gone without it. */
   private async isWritten(
     { logPath, monitor }: Written,
-    news: News,
+    news: WakeUp,
     { patienceMs, signal }: { patienceMs: number; signal?: AbortSignal },
   ): Promise<boolean> {
     const { files, clock } = this.parts;
@@ -147,33 +148,8 @@ export class LogReopener {
       if (leftMs <= 0 || signal?.aborted === true) return false;
       // A monitor that made the file and ended in between has done what it was asked for.
       if (!this.lives(monitor)) return isThere();
-      await news.within(clock, Math.min(leftMs, lookMs), signal);
+      await news.wait(clock, Math.min(leftMs, lookMs), signal);
     }
-  }
-}
-
-/** Wakes who waits, also who begins to wait after the news came. */
-class News {
-  private fresh = false;
-  private wake: () => void = () => undefined;
-
-  come(): void {
-    this.fresh = true;
-    this.wake();
-  }
-
-  async within(clock: Host['clock'], ms: number, signal?: AbortSignal): Promise<void> {
-    if (!this.fresh)
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(ms, resolve);
-        this.wake = () => {
-          cancel();
-          resolve();
-        };
-        signal?.addEventListener('abort', this.wake, { once: true });
-      });
-    signal?.removeEventListener('abort', this.wake);
-    this.fresh = false;
   }
 }
 

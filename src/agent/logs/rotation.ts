@@ -1,5 +1,6 @@
 import { asNodeletError } from '../../base/errors.js';
 import { isBelow } from '../../base/path-below.js';
+import { WakeUp } from '../../base/wake-up.js';
 import { firstLookMs, nextLookMs, soonestMs } from './rotation-pace.js';
 import type { ContainerLog, RotationParts } from './rotation-steps.js';
 import { RotationSteps, hasEnded } from './rotation-steps.js';
@@ -55,7 +56,7 @@ export class LogRotation {
   private readonly steps: RotationSteps;
   private loop: Promise<void> | undefined;
   /** Ends the pause between two rounds. */
-  private wake: () => void = () => undefined;
+  private readonly wakeUp = new WakeUp();
 
   constructor(
     private readonly parts: RotationParts & { metrics: RotationMetrics },
@@ -64,7 +65,6 @@ export class LogRotation {
     private readonly signal: AbortSignal,
   ) {
     this.steps = new RotationSteps(parts, signal);
-    signal.addEventListener('abort', () => this.wake(), { once: true });
   }
 
   start(): void {
@@ -113,13 +113,7 @@ export class LogRotation {
         if (watched.dueMs <= nowMs) this.begin(watched);
         else nextMs = Math.min(nextMs, watched.dueMs);
       }
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(nextMs - nowMs, resolve);
-        this.wake = () => {
-          cancel();
-          resolve();
-        };
-      });
+      await this.wakeUp.wait(clock, nextMs - nowMs, this.signal);
     }
   }
 
@@ -153,7 +147,7 @@ export class LogRotation {
       })
       .finally(() => {
         watched.looking = undefined;
-        this.wake();
+        this.wakeUp.ring();
       });
   }
 

@@ -1,8 +1,8 @@
+import { WakeUp } from '../../base/wake-up.js';
 import type { Clock } from '../../ports/clock.js';
 import type { ContainerStatus } from '../../ports/cri/messages.js';
 import type { PodContainerName } from './chosen-run.js';
 import type { RunLife } from './run-reader.js';
-import { WakeUp } from './wake-up.js';
 
 /** How often the pod is looked at where nothing has told of a change. */
 const pollMs = 5000;

@@ -1,4 +1,5 @@
 import type { Log } from '../../base/call-context.js';
+import { WakeUp } from '../../base/wake-up.js';
 import type { Clock } from '../../ports/clock.js';
 import type { LogFile } from './log-file.js';
 import type { LogOptions } from './log-options.js';
@@ -6,7 +7,6 @@ import type { LogPlace, LogRunParts } from './log-run.js';
 import { LogRun, closeAll } from './log-run.js';
 import { logStart } from './log-start.js';
 import { LogText } from './log-text.js';
-import { WakeUp } from './wake-up.js';
 
 export interface RunReaderParts extends LogRunParts {
   clock: Clock;
